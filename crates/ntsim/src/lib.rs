@@ -1,1 +1,27 @@
-//! A simulated Windows kernel.
+//! A simulated Windows kernel in user mode, with KMDF, KMCL and a Hyper-V host, in which a driver runs unchanged.
+//!
+//! One simulated machine runs on one thread of the real system. Its threads, deferred procedure calls and host
+//! programs are coroutines; a scheduler draws every choice between them from a seed, so that a run can be repeated
+//! exactly. What a driver calls is exported under the kernel's own names and checked on every call; a broken rule
+//! is a bug check, which is a value that [`Machine::run`] returns and never the end of the real process.
+//!
+//! ```text
+//!   Machine::run(config, |system| ...)      the operator's program: loads drivers, offers devices, starts processes
+//!        |
+//!   sched     contexts on simulated processors: IRQL, DPCs, virtual time, one seed
+//!   ke        events, spin locks, rundown protection, interrupt request levels
+//!   mm        guest memory, pool with guard pages, MDLs, lookaside lists
+//!   io  wdf   the I/O manager, PnP and KMDF, called through its function table
+//!   vmbus     offers, rings in shared memory, the KMCL provider, and the host's end
+//! ```
+
+pub mod bugcheck;
+pub mod export;
+pub mod kernel;
+pub mod machine;
+pub mod pnp;
+pub mod sched;
+mod trap;
+
+pub use bugcheck::{BugCheck, StopCode};
+pub use machine::{Config, Machine, Outcome, Report, System};

@@ -1,0 +1,136 @@
+//! The state of one simulated machine, and how exported functions find it.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use crate::bugcheck::{Fault, StopCode};
+use crate::export::{DISPATCH_LEVEL, Irql};
+use crate::machine::Config;
+use crate::sched::Scheduler;
+
+/// A loaded driver.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DriverId(pub u32);
+
+/// Something that a driver did not give back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// The kind: `pool`, `lookaside list`, `packet`, `reference` and so on.
+    pub kind: &'static str,
+    /// Which one, for people.
+    pub what: String,
+}
+
+/// Everything that one simulated machine consists of.
+///
+/// A subsystem keeps its state behind its own `RefCell`s. The one rule: no borrow is held across a call into a driver
+/// or across a scheduling point (every exported function and every wait has one), for another context runs there.
+pub struct Kernel {
+    /// What the machine was started with.
+    pub config: Config,
+    /// Contexts, processors, virtual time and the seed.
+    pub sched: Scheduler,
+    /// Plug and play: device stacks and their buses.
+    pub pnp: crate::pnp::State,
+    fallible_calls: Cell<u64>,
+}
+
+impl Kernel {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            sched: Scheduler::new(&config),
+            pnp: crate::pnp::State::default(),
+            fallible_calls: Cell::new(0),
+            config,
+        }
+    }
+
+    /// Brings up what needs the machine to be installed on its thread.
+    pub(crate) fn start(&self) {
+        let _ = self;
+    }
+
+    /// Counts a call that a driver must expect to fail (an allocation first of all) and says whether this is the one that
+    /// [`Config::fail_call`] picks. Every fallible exported function asks before it does anything.
+    pub fn should_fail(&self) -> bool {
+        if self
+            .sched
+            .try_current()
+            .is_none_or(|context| context.driver().is_none())
+        {
+            return false;
+        }
+        let count = self.fallible_calls.get() + 1;
+        self.fallible_calls.set(count);
+        self.config.fail_call == Some(count)
+    }
+
+    /// How many calls [`Kernel::should_fail`] has counted.
+    #[must_use]
+    pub fn fallible_calls(&self) -> u64 {
+        self.fallible_calls.get()
+    }
+
+    /// What is known of an address that faulted at an IRQL. Must not allocate pool or panic: it runs after a fault.
+    pub(crate) fn explain_fault(&self, address: usize, irql: Irql) -> Fault {
+        let _ = self;
+        Fault {
+            code: if irql >= DISPATCH_LEVEL {
+                StopCode::DRIVER_IRQL_NOT_LESS_OR_EQUAL
+            } else {
+                StopCode::PAGE_FAULT_IN_NONPAGED_AREA
+            },
+            message: format!("memory that does not exist was touched at {address:#x}"),
+            history: Vec::new(),
+        }
+    }
+
+    /// Everything that a driver, about to be unloaded, has not given back. Each subsystem adds its own.
+    pub(crate) fn leaks(&self, driver: DriverId) -> Vec<Leak> {
+        let mut leaks = Vec::new();
+        self.pnp.leaks(driver, &mut leaks);
+        leaks
+    }
+}
+
+thread_local! {
+    static KERNEL: Cell<*const Kernel> = const { Cell::new(std::ptr::null()) };
+}
+
+/// The machine that runs on this thread.
+///
+/// # Panics
+///
+/// If none does: a driver's function was called outside [`Machine::run`](crate::Machine::run).
+#[must_use]
+pub fn kernel() -> &'static Kernel {
+    try_kernel().expect("a function of the simulated kernel was called outside a simulated machine")
+}
+
+pub(crate) fn try_kernel() -> Option<&'static Kernel> {
+    // SAFETY: the pointer is null or set by `Installed::new`, whose owner keeps the kernel alive and in place until
+    // it clears the pointer again; code of the machine runs only in between, on this thread.
+    unsafe { KERNEL.get().as_ref() }
+}
+
+/// Makes a kernel this thread's machine for as long as it lives.
+pub(crate) struct Installed<'a>(PhantomData<&'a Kernel>);
+
+impl<'a> Installed<'a> {
+    pub(crate) fn new(kernel: &'a Kernel) -> Self {
+        KERNEL.with(|slot| {
+            assert!(
+                slot.get().is_null(),
+                "a simulated machine already runs on this thread"
+            );
+            slot.set(kernel);
+        });
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Installed<'_> {
+    fn drop(&mut self) {
+        KERNEL.set(std::ptr::null());
+    }
+}

@@ -1,0 +1,228 @@
+//! A machine from power on to power off: its configuration, the operator's program, and the report.
+
+use std::num::NonZeroUsize;
+
+use crate::bugcheck::BugCheck;
+use crate::kernel::{Installed, Kernel, Leak, kernel};
+use crate::sched::{ContextId, ContextKind, Nanoseconds, RunEnd};
+use crate::trap;
+
+/// How a machine is built.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Every choice is drawn from it.
+    pub seed: u64,
+    /// The guest's processors.
+    pub processors: NonZeroUsize,
+    /// Driver Verifier: IRQL checks, special pool, leaks at unload.
+    pub verifier: bool,
+    /// How often a scheduling point switches, in 256ths.
+    pub switch_chance: u8,
+    /// Ends a run that takes more scheduling steps than this, as [`Outcome::TooLong`].
+    pub max_steps: Option<u64>,
+    /// Fails the n-th fallible call (allocations first of all) that a driver makes, counted from 1.
+    pub fail_call: Option<u64>,
+}
+
+impl Default for Config {
+    /// Two processors, the verifier on, seed 1.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            processors: NonZeroUsize::MIN.saturating_add(1),
+            verifier: true,
+            switch_chance: 64,
+            max_steps: None,
+            fail_call: None,
+        }
+    }
+}
+
+impl Config {
+    /// The default with another seed.
+    #[must_use]
+    pub fn with_seed(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome<R> {
+    /// The operator's program returned.
+    Finished(R),
+    /// The machine stopped with a bug check.
+    BugCheck(Box<BugCheck>),
+    /// Nothing could run any more; what each context waits for.
+    Hung(Vec<String>),
+    /// More steps than [`Config::max_steps`]; what each context was doing.
+    TooLong(Vec<String>),
+}
+
+/// What a run of a machine left.
+#[derive(Debug)]
+pub struct Report<R> {
+    /// How it ended.
+    pub outcome: Outcome<R>,
+    /// A hash of every scheduling choice.
+    pub schedule_hash: u64,
+    /// Scheduling steps.
+    pub steps: u64,
+    /// Virtual time at the end.
+    pub time: Nanoseconds,
+    /// The seed it ran with.
+    pub seed: u64,
+}
+
+impl<R> Report<R> {
+    /// What the operator's program returned.
+    ///
+    /// # Panics
+    ///
+    /// If the machine did not get so far; the message says why and names the seed.
+    pub fn expect_finished(self) -> R {
+        match self.outcome {
+            Outcome::Finished(result) => result,
+            Outcome::BugCheck(check) => panic!("seed {}: bug check {check}\n{check:#?}", self.seed),
+            Outcome::Hung(waiting) => panic!("seed {}: the machine hangs: {waiting:#?}", self.seed),
+            Outcome::TooLong(waiting) => panic!("seed {}: the machine does not end: {waiting:#?}", self.seed),
+        }
+    }
+
+    /// The bug check that stopped the machine.
+    ///
+    /// # Panics
+    ///
+    /// If there was none.
+    pub fn expect_bug_check(self) -> BugCheck
+    where
+        R: std::fmt::Debug,
+    {
+        match self.outcome {
+            Outcome::BugCheck(check) => *check,
+            other => panic!("seed {}: a bug check was expected: {other:#?}", self.seed),
+        }
+    }
+}
+
+/// The simulated machine.
+pub struct Machine;
+
+impl Machine {
+    /// Runs a machine until the operator's program returns, on a thread of its own.
+    ///
+    /// # Panics
+    ///
+    /// If the program, or a simulated process or host program, panics: a failed assertion of a test passes through.
+    pub fn run<R: Send + 'static>(
+        config: Config,
+        program: impl FnOnce(&System) -> R + Send + 'static,
+    ) -> Report<R> {
+        trap::install();
+        let name = format!("machine, seed {}", config.seed);
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || Self::run_here(config, program));
+        match thread.expect("a thread for the machine").join() {
+            Ok(report) => report,
+            Err(payload) => std::panic::resume_unwind(payload),
+        }
+    }
+
+    fn run_here<R: 'static>(config: Config, program: impl FnOnce(&System) -> R + 'static) -> Report<R> {
+        let seed = config.seed;
+        let machine = Kernel::new(config);
+        let installed = Installed::new(&machine);
+        machine.start();
+        let result = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let slot = std::rc::Rc::clone(&result);
+        let operator = machine
+            .sched
+            .spawn(ContextKind::SystemThread, "operator", move || {
+                let value = program(&System(()));
+                *slot.borrow_mut() = Some(value);
+            });
+        let end = machine.sched.run(operator);
+        let outcome = match (end, result.borrow_mut().take()) {
+            (RunEnd::Finished, Some(value)) => Outcome::Finished(value),
+            (RunEnd::Stopped, _) => Outcome::BugCheck(Box::new(
+                machine
+                    .sched
+                    .take_bug_check()
+                    .expect("a stopped machine has a bug check"),
+            )),
+            (RunEnd::TooLong, _) => Outcome::TooLong(machine.sched.waiting()),
+            (RunEnd::Hung | RunEnd::Finished, _) => Outcome::Hung(machine.sched.waiting()),
+        };
+        let report = Report {
+            outcome,
+            schedule_hash: machine.sched.schedule_hash(),
+            steps: machine.sched.steps(),
+            time: machine.sched.now(),
+            seed,
+        };
+        machine.sched.abandon();
+        drop(installed);
+        report
+    }
+}
+
+/// The running machine, as its operator sees it.
+///
+/// Its methods run in the calling context, mostly the operator's own system thread; each subsystem adds its own.
+pub struct System(pub(crate) ());
+
+impl System {
+    /// Starts a system thread of the guest's.
+    pub fn spawn(&self, name: &str, body: impl FnOnce(&System) + 'static) -> Thread {
+        Thread(
+            kernel()
+                .sched
+                .spawn(ContextKind::SystemThread, name, move || body(&System(()))),
+        )
+    }
+
+    /// Starts a program on the host.
+    pub fn spawn_host(&self, name: &str, body: impl FnOnce() + 'static) -> Thread {
+        Thread(kernel().sched.spawn(ContextKind::Host, name, body))
+    }
+
+    /// Lets virtual time pass.
+    pub fn sleep(&self, duration: std::time::Duration) {
+        kernel()
+            .sched
+            .sleep(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2));
+    }
+
+    /// A number below `bound` (at least 1), drawn from the seed.
+    #[must_use]
+    pub fn random(&self, bound: u64) -> u64 {
+        kernel().sched.random(bound.max(1))
+    }
+
+    /// What the driver has not given back so far.
+    #[must_use]
+    pub fn leaks(&self, driver: crate::kernel::DriverId) -> Vec<Leak> {
+        kernel().leaks(driver)
+    }
+}
+
+/// A context that the operator started.
+#[derive(Clone, Copy, Debug)]
+pub struct Thread(ContextId);
+
+impl Thread {
+    /// Waits for its end.
+    pub fn join(self) {
+        kernel().sched.join(self.0);
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn alive(self) -> bool {
+        kernel().sched.alive(self.0)
+    }
+}
