@@ -405,6 +405,10 @@ impl Scheduler {
 
     /// A place where another context may run.
     pub fn point(&self) {
+        if self.is_stopped() {
+            // A driver that panicked unwinds: its destructors do not get into the kernel any more.
+            self.suspend(Suspend::Stopped);
+        }
         let switch = self.inner.borrow_mut().rng.u8(..) < self.point_threshold;
         if switch {
             self.suspend(Suspend::Point);
@@ -589,6 +593,11 @@ impl Scheduler {
         loop {
             self.suspend(Suspend::Stopped);
         }
+    }
+
+    /// Whether a bug check has happened.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.borrow().is_some()
     }
 
     pub(crate) fn record_fault(&self, check: BugCheck) {

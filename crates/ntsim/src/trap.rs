@@ -2,7 +2,9 @@
 //!
 //! A memory fault while a context runs becomes a bug check: the signal handler asks the memory manager what the
 //! address was, notes the bug check, and makes the context's coroutine return. A panic in a driver's code becomes the
-//! bug check that `wdk-panic` raises, from the panic hook, before any unwinding.
+//! bug check that `wdk-panic` raises: the panic hook notes it; the unwinding then ends at the driver's first `extern "C"`
+//! frame, where Rust aborts, and the abort's signal ends the context in the same way. (The hook itself cannot end it: the
+//! standard library holds a lock while it runs.)
 
 use std::cell::Cell;
 use std::sync::Once;
@@ -10,7 +12,7 @@ use std::sync::Once;
 use corosensei::trap::CoroutineTrapHandler;
 use corosensei::{Coroutine, CoroutineResult};
 
-use crate::bugcheck::{BugCheck, StopCode, bug_check};
+use crate::bugcheck::{BugCheck, StopCode};
 use crate::kernel::{kernel, try_kernel};
 use crate::sched::Ended;
 
@@ -35,15 +37,22 @@ pub(crate) fn install() {
         install_signal_handlers();
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let driver = try_kernel()
-                .and_then(|kernel| kernel.sched.try_current())
-                .filter(|context| context.driver().is_some());
-            if driver.is_some() {
-                bug_check(
-                    StopCode::RUST_PANIC,
-                    [0, 0, 0, 0],
-                    format!("a driver panicked: {info}"),
-                );
+            if let Some(kernel) = try_kernel()
+                && kernel
+                    .sched
+                    .try_current()
+                    .is_some_and(|context| context.driver().is_some())
+            {
+                kernel.sched.record_fault(BugCheck {
+                    code: StopCode::RUST_PANIC,
+                    parameters: [0; 4],
+                    message: format!("a driver panicked: {info}"),
+                    context: kernel.sched.current_name(),
+                    calls: kernel.sched.current_calls(),
+                    stack: Some(std::backtrace::Backtrace::force_capture()),
+                    history: Vec::new(),
+                });
+                return;
             }
             previous(info);
         }));
@@ -51,7 +60,7 @@ pub(crate) fn install() {
 }
 
 fn install_signal_handlers() {
-    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGABRT] {
         // SAFETY: an all-zero `sigaction` is a valid one (default action, empty mask, no flags).
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = on_fault as *const () as usize;
@@ -76,6 +85,7 @@ extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context:
     if let Some(handler) = RUNNING.get()
         && handler.stack_ptr_in_bounds(registers.stack_pointer)
         && let Some(kernel) = try_kernel()
+        && (signal != libc::SIGABRT || kernel.sched.is_stopped())
     {
         let instruction = registers.instruction_pointer;
         // SAFETY: the coroutine that faulted is the one that `guarded` resumes on this thread (its stack holds the
@@ -83,7 +93,9 @@ extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context:
         // registers are updated below as this call demands. The closure runs on that stack after this handler.
         let new = unsafe {
             handler.setup_trap_handler(move || {
-                kernel.sched.record_fault(describe(address, instruction));
+                if !kernel.sched.is_stopped() {
+                    kernel.sched.record_fault(describe(address, instruction));
+                }
                 Ended::Faulted
             })
         };

@@ -1,0 +1,198 @@
+//! The scheduler: contexts, processors, IRQL, virtual time, and bug checks as values.
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ntsim::kernel::kernel;
+use ntsim::{Config, Machine, Outcome, StopCode};
+
+fn order_of_two_threads(seed: u64) -> (Vec<u32>, u64) {
+    let report = Machine::run(Config::with_seed(seed), |system| {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let threads: Vec<_> = (0..2)
+            .map(|number| {
+                let order = Rc::clone(&order);
+                system.spawn("thread", move |_| {
+                    for _ in 0..20 {
+                        order.borrow_mut().push(number);
+                        kernel().sched.point();
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join();
+        }
+        order.take()
+    });
+    let hash = report.schedule_hash;
+    (report.expect_finished(), hash)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_schedule() {
+    assert_eq!(order_of_two_threads(7), order_of_two_threads(7));
+}
+
+#[test]
+fn different_seeds_give_different_schedules() {
+    let (orders, hashes): (Vec<_>, Vec<_>) = (1..9).map(order_of_two_threads).unzip();
+    assert!(
+        orders.iter().any(|order| *order != orders[0]),
+        "eight seeds, one order"
+    );
+    let distinct: std::collections::BTreeSet<_> = hashes.iter().collect();
+    assert_eq!(
+        distinct.len(),
+        hashes.len(),
+        "two of eight seeds have one schedule hash"
+    );
+}
+
+#[test]
+fn virtual_time_passes_without_real_time() {
+    let report = Machine::run(Config::default(), |system| {
+        system.sleep(Duration::from_secs(3600))
+    });
+    assert!(report.time >= 3_600_000_000_000);
+    report.expect_finished();
+}
+
+#[test]
+fn a_wait_that_nobody_ends_is_reported_as_a_hang() {
+    let report = Machine::run(Config::default(), |_| {
+        let key = kernel().sched.new_key();
+        kernel().sched.wait_until(key, || false);
+    });
+    let Outcome::Hung(waiting) = report.outcome else {
+        panic!("{:?}", report.outcome)
+    };
+    assert!(
+        waiting.iter().any(|line| line.contains("operator")),
+        "{waiting:?}"
+    );
+}
+
+#[test]
+fn a_dpc_runs_at_dispatch_level_before_a_thread_below_it_goes_on_for_long() {
+    let report = Machine::run(Config::default(), |system| {
+        let seen = Rc::new(RefCell::new(None));
+        let slot = Rc::clone(&seen);
+        kernel().sched.queue_dpc(Some(0), "dpc", move || {
+            *slot.borrow_mut() = Some(kernel().sched.current().irql());
+        });
+        system.sleep(Duration::from_micros(50));
+        seen.take()
+    });
+    assert_eq!(report.expect_finished(), Some(2));
+}
+
+#[test]
+fn waiting_in_a_dpc_is_a_bug_check() {
+    let report = Machine::run(Config::default(), |system| {
+        kernel().sched.queue_dpc(None, "dpc", || {
+            kernel().sched.sleep(10);
+        });
+        system.sleep(Duration::from_micros(50));
+    });
+    assert_eq!(
+        report.expect_bug_check().code,
+        StopCode::ATTEMPTED_SWITCH_FROM_DPC
+    );
+}
+
+#[test]
+fn a_thread_at_dispatch_level_keeps_its_processor() {
+    let config = Config {
+        processors: NonZeroUsize::MIN,
+        ..Config::default()
+    };
+    let report = Machine::run(config, |system| {
+        let ran = Rc::new(RefCell::new(false));
+        let slot = Rc::clone(&ran);
+        let old = kernel().sched.set_irql(2);
+        let thread = system.spawn("other", move |_| *slot.borrow_mut() = true);
+        for _ in 0..200 {
+            kernel().sched.point();
+        }
+        let early = *ran.borrow();
+        kernel().sched.set_irql(old);
+        thread.join();
+        (early, ran.take())
+    });
+    assert_eq!(report.expect_finished(), (false, true));
+}
+
+#[test]
+fn touching_memory_that_does_not_exist_is_a_bug_check_that_names_the_address() {
+    let report = Machine::run(Config::default(), |_| {
+        let address = std::hint::black_box(0x10_usize as *const u64);
+        // SAFETY: deliberately not safe; the machine's fault handler ends this context before the read has a value.
+        unsafe { address.read_volatile() }
+    });
+    let check = report.expect_bug_check();
+    assert_eq!(check.parameters[0], 0x10);
+    assert!(check.message.contains("0x10"), "{}", check.message);
+}
+
+#[test]
+fn machines_run_side_by_side() {
+    let threads: Vec<_> = (0..4)
+        .map(|seed| std::thread::spawn(move || order_of_two_threads(seed)))
+        .collect();
+    for (seed, thread) in (0..4).zip(threads) {
+        assert_eq!(thread.join().unwrap(), order_of_two_threads(seed));
+    }
+}
+
+#[test]
+fn a_panic_of_the_operators_program_reaches_the_caller() {
+    let result = std::panic::catch_unwind(|| Machine::run(Config::default(), |_| panic!("on purpose")));
+    let payload = result.expect_err("the panic passes through");
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"on purpose"));
+}
+
+#[test]
+fn a_panic_in_driver_code_is_a_bug_check() {
+    extern "C" fn callback() {
+        panic!("a driver's bug");
+    }
+    let report = Machine::run(Config::default(), |_| {
+        let function = callback;
+        ntsim::call_driver!(ntsim::kernel::DriverId(1), "EvtTest", function());
+    });
+    let check = report.expect_bug_check();
+    assert_eq!(check.code, StopCode::RUST_PANIC);
+    assert!(check.message.contains("a driver's bug"), "{}", check.message);
+}
+
+#[test]
+fn a_driver_that_returns_at_another_irql_is_a_bug_check() {
+    extern "C" fn callback() {
+        kernel().sched.set_irql(2);
+    }
+    let report = Machine::run(Config::default(), |_| {
+        let function = callback;
+        ntsim::call_driver!(ntsim::kernel::DriverId(1), "EvtTest", function());
+    });
+    assert_eq!(report.expect_bug_check().code, StopCode::IRQL_UNEXPECTED_VALUE);
+}
+
+#[test]
+fn a_run_can_be_limited_in_steps() {
+    let config = Config {
+        max_steps: Some(1000),
+        ..Config::default()
+    };
+    let report = Machine::run(config, |system| {
+        loop {
+            system.sleep(Duration::from_micros(1));
+        }
+    });
+    let Outcome::TooLong(waiting) = report.outcome else {
+        panic!("{:?}", report.outcome)
+    };
+    assert!(!waiting.is_empty());
+}

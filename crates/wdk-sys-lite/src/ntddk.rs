@@ -1,0 +1,114 @@
+//! Functions that the kernel exports, declared and not defined: the program that is linked says who provides them.
+
+#![allow(
+    missing_docs,
+    non_snake_case,
+    reason = "a mirror of generated bindings: the names are the kit's, and so is their documentation"
+)]
+
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the generated declarations rely on every type being in scope"
+)]
+use crate::types::*;
+use core::ffi::c_void;
+
+unsafe extern "C" {
+    pub fn DbgPrint(Format: PCSTR, ...) -> ULONG;
+    pub fn DbgPrintEx(ComponentId: ULONG, Level: ULONG, Format: PCSTR, ...) -> ULONG;
+    pub fn ExAcquireRundownProtection(RunRef: PEX_RUNDOWN_REF) -> BOOLEAN;
+    pub fn ExAllocatePool2(Flags: POOL_FLAGS, NumberOfBytes: SIZE_T, Tag: ULONG) -> PVOID;
+    pub fn ExDeleteLookasideListEx(Lookaside: PLOOKASIDE_LIST_EX);
+    pub fn ExFlushLookasideListEx(Lookaside: PLOOKASIDE_LIST_EX);
+    pub fn ExFreePool(P: PVOID);
+    pub fn ExFreePoolWithTag(P: PVOID, Tag: ULONG);
+    pub fn ExInitializeLookasideListEx(
+        Lookaside: PLOOKASIDE_LIST_EX,
+        Allocate: PALLOCATE_FUNCTION_EX,
+        Free: PFREE_FUNCTION_EX,
+        PoolType: POOL_TYPE,
+        Flags: ULONG,
+        Size: SIZE_T,
+        Tag: ULONG,
+        Depth: USHORT,
+    ) -> NTSTATUS;
+    pub fn ExInitializeRundownProtection(RunRef: PEX_RUNDOWN_REF);
+    pub fn ExQueryDepthSList(ListHead: PSLIST_HEADER) -> USHORT;
+    pub fn ExReInitializeRundownProtection(RunRef: PEX_RUNDOWN_REF);
+    pub fn ExReleaseRundownProtection(RunRef: PEX_RUNDOWN_REF);
+    pub fn ExRundownCompleted(RunRef: PEX_RUNDOWN_REF);
+    pub fn ExWaitForRundownProtectionRelease(RunRef: PEX_RUNDOWN_REF);
+    pub fn ExpInterlockedFlushSList(ListHead: PSLIST_HEADER) -> PSLIST_ENTRY;
+    pub fn ExpInterlockedPopEntrySList(ListHead: PSLIST_HEADER) -> PSLIST_ENTRY;
+    pub fn ExpInterlockedPushEntrySList(ListHead: PSLIST_HEADER, ListEntry: PSLIST_ENTRY) -> PSLIST_ENTRY;
+    pub fn InitializeSListHead(SListHead: PSLIST_HEADER);
+    pub fn IoAllocateMdl(
+        VirtualAddress: PVOID,
+        Length: ULONG,
+        SecondaryBuffer: BOOLEAN,
+        ChargeQuota: BOOLEAN,
+        Irp: PIRP,
+    ) -> PMDL;
+    pub fn IoBuildPartialMdl(SourceMdl: PMDL, TargetMdl: PMDL, VirtualAddress: PVOID, Length: ULONG);
+    pub fn IoFreeMdl(Mdl: PMDL);
+    pub fn KeAcquireSpinLockAtDpcLevel(SpinLock: PKSPIN_LOCK);
+    pub fn KeAcquireSpinLockRaiseToDpc(SpinLock: PKSPIN_LOCK) -> KIRQL;
+    pub fn KeBugCheckEx(
+        BugCheckCode: ULONG,
+        BugCheckParameter1: ULONG_PTR,
+        BugCheckParameter2: ULONG_PTR,
+        BugCheckParameter3: ULONG_PTR,
+        BugCheckParameter4: ULONG_PTR,
+    ) -> !;
+    pub fn KeClearEvent(Event: PRKEVENT);
+    pub fn KeDelayExecutionThread(
+        WaitMode: KPROCESSOR_MODE,
+        Alertable: BOOLEAN,
+        Interval: PLARGE_INTEGER,
+    ) -> NTSTATUS;
+    pub fn KeGetCurrentProcessorNumberEx(ProcNumber: PPROCESSOR_NUMBER) -> ULONG;
+    pub fn KeInitializeEvent(Event: PRKEVENT, Type: EVENT_TYPE, State: BOOLEAN);
+    pub fn KeQueryActiveProcessorCountEx(GroupNumber: USHORT) -> ULONG;
+    pub fn KeQueryPerformanceCounter(PerformanceFrequency: PLARGE_INTEGER) -> LARGE_INTEGER;
+    pub fn KeReleaseSpinLock(SpinLock: PKSPIN_LOCK, NewIrql: KIRQL);
+    pub fn KeReleaseSpinLockFromDpcLevel(SpinLock: PKSPIN_LOCK);
+    pub fn KeResetEvent(Event: PRKEVENT) -> LONG;
+    pub fn KeSetEvent(Event: PRKEVENT, Increment: KPRIORITY, Wait: BOOLEAN) -> LONG;
+    pub fn KeWaitForSingleObject(
+        Object: PVOID,
+        WaitReason: KWAIT_REASON,
+        WaitMode: KPROCESSOR_MODE,
+        Alertable: BOOLEAN,
+        Timeout: PLARGE_INTEGER,
+    ) -> NTSTATUS;
+    pub fn MmBuildMdlForNonPagedPool(MemoryDescriptorList: PMDLX);
+    pub fn MmGetSystemRoutineAddress(SystemRoutineName: PUNICODE_STRING) -> PVOID;
+    pub fn MmMapLockedPagesSpecifyCache(
+        MemoryDescriptorList: PMDLX,
+        AccessMode: KPROCESSOR_MODE,
+        CacheType: MEMORY_CACHING_TYPE,
+        BaseAddress: PVOID,
+        BugCheckOnFailure: ULONG,
+        Priority: ULONG,
+    ) -> PVOID;
+    pub fn MmProbeAndLockPages(
+        MemoryDescriptorList: PMDL,
+        AccessMode: KPROCESSOR_MODE,
+        Operation: LOCK_OPERATION,
+    );
+    pub fn MmSizeOfMdl(Base: PVOID, Length: SIZE_T) -> SIZE_T;
+    pub fn MmUnlockPages(MemoryDescriptorList: PMDL);
+    pub fn MmUnmapLockedPages(BaseAddress: PVOID, MemoryDescriptorList: PMDL);
+    pub fn ObfDereferenceObject(Object: PVOID) -> LONG_PTR;
+    pub fn ObfReferenceObject(Object: PVOID) -> LONG_PTR;
+    pub fn RtlCompareMemory(Source1: *const c_void, Source2: *const c_void, Length: SIZE_T) -> SIZE_T;
+    pub fn RtlCopyUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCUNICODE_STRING);
+    pub fn RtlGetVersion(lpVersionInformation: PRTL_OSVERSIONINFOW) -> NTSTATUS;
+    pub fn RtlInitUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCWSTR);
+    pub fn ZwClose(Handle: HANDLE) -> NTSTATUS;
+    pub fn KeGetCurrentIrql() -> KIRQL;
+    pub fn KeInitializeSpinLock(SpinLock: PKSPIN_LOCK);
+    pub fn KfRaiseIrql(NewIrql: KIRQL) -> KIRQL;
+    pub fn KeLowerIrql(NewIrql: KIRQL);
+    pub fn KeQueryInterruptTime() -> ULONGLONG;
+}
