@@ -7,6 +7,7 @@
     missing_docs,
     clippy::all,
     clippy::pedantic,
+    clippy::undocumented_unsafe_blocks,
     reason = "generated; the names are the DDI's and their documentation is Microsoft's"
 )]
 
