@@ -1,17 +1,22 @@
-//! Functions that the kernel exports, declared and not defined: the program that is linked says who provides them.
-
+//! Functions that the kernel exports, by name. Who defines them is decided when the program is linked.
 #![allow(
     missing_docs,
+    reason = "mirrored declarations: Microsoft's reference documentation describes each"
+)]
+#![allow(
+    non_camel_case_types,
     non_snake_case,
-    reason = "a mirror of generated bindings: the names are the kit's, and so is their documentation"
+    non_upper_case_globals,
+    reason = "the names are the kit's own"
+)]
+#![allow(
+    clippy::wildcard_imports,
+    reason = "the signatures are written in the types module's names, as bindgen does it"
 )]
 
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the generated declarations rely on every type being in scope"
-)]
-use crate::types::*;
 use core::ffi::c_void;
+
+use crate::types::*;
 
 unsafe extern "C" {
     pub fn DbgPrint(Format: PCSTR, ...) -> ULONG;
@@ -66,9 +71,13 @@ unsafe extern "C" {
         Alertable: BOOLEAN,
         Interval: PLARGE_INTEGER,
     ) -> NTSTATUS;
+    pub fn KeGetCurrentIrql() -> KIRQL;
     pub fn KeGetCurrentProcessorNumberEx(ProcNumber: PPROCESSOR_NUMBER) -> ULONG;
     pub fn KeInitializeEvent(Event: PRKEVENT, Type: EVENT_TYPE, State: BOOLEAN);
+    pub fn KeInitializeSpinLock(SpinLock: PKSPIN_LOCK);
+    pub fn KeLowerIrql(NewIrql: KIRQL);
     pub fn KeQueryActiveProcessorCountEx(GroupNumber: USHORT) -> ULONG;
+    pub fn KeQueryInterruptTime() -> ULONGLONG;
     pub fn KeQueryPerformanceCounter(PerformanceFrequency: PLARGE_INTEGER) -> LARGE_INTEGER;
     pub fn KeReleaseSpinLock(SpinLock: PKSPIN_LOCK, NewIrql: KIRQL);
     pub fn KeReleaseSpinLockFromDpcLevel(SpinLock: PKSPIN_LOCK);
@@ -81,6 +90,7 @@ unsafe extern "C" {
         Alertable: BOOLEAN,
         Timeout: PLARGE_INTEGER,
     ) -> NTSTATUS;
+    pub fn KfRaiseIrql(NewIrql: KIRQL) -> KIRQL;
     pub fn MmBuildMdlForNonPagedPool(MemoryDescriptorList: PMDLX);
     pub fn MmGetSystemRoutineAddress(SystemRoutineName: PUNICODE_STRING) -> PVOID;
     pub fn MmMapLockedPagesSpecifyCache(
@@ -106,9 +116,4 @@ unsafe extern "C" {
     pub fn RtlGetVersion(lpVersionInformation: PRTL_OSVERSIONINFOW) -> NTSTATUS;
     pub fn RtlInitUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCWSTR);
     pub fn ZwClose(Handle: HANDLE) -> NTSTATUS;
-    pub fn KeGetCurrentIrql() -> KIRQL;
-    pub fn KeInitializeSpinLock(SpinLock: PKSPIN_LOCK);
-    pub fn KfRaiseIrql(NewIrql: KIRQL) -> KIRQL;
-    pub fn KeLowerIrql(NewIrql: KIRQL);
-    pub fn KeQueryInterruptTime() -> ULONGLONG;
 }
