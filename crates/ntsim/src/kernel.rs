@@ -32,6 +32,8 @@ pub struct Kernel {
     pub sched: Scheduler,
     /// Plug and play: device stacks and their buses.
     pub pnp: crate::pnp::State,
+    /// KMDF's objects, drivers and devices.
+    pub wdf: crate::wdf::State,
     fallible_calls: Cell<u64>,
 }
 
@@ -40,6 +42,7 @@ impl Kernel {
         Self {
             sched: Scheduler::new(&config),
             pnp: crate::pnp::State::default(),
+            wdf: crate::wdf::State::default(),
             fallible_calls: Cell::new(0),
             config,
         }
@@ -89,6 +92,7 @@ impl Kernel {
     pub(crate) fn leaks(&self, driver: DriverId) -> Vec<Leak> {
         let mut leaks = Vec::new();
         self.pnp.leaks(driver, &mut leaks);
+        crate::wdf::object::leaks(driver, &mut leaks);
         leaks
     }
 }

@@ -1,0 +1,101 @@
+//! KMDF: its objects and the functions that drivers call through its function table.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::bugcheck::{StopCode, bug_check};
+use crate::kernel::{DriverId, kernel};
+
+pub mod object;
+mod object_api;
+pub mod table;
+
+/// `WDF_VIOLATION`'s first parameter (`WDF_BUGCHECK_CODES` in `wdfbugcodes.h`).
+pub mod violation {
+    /// A lock was acquired again by its owner.
+    pub const RECURSIVE_LOCK: u64 = 0x2;
+    /// A rule that the framework's verifier checks was broken.
+    pub const VERIFIER_FATAL_ERROR: u64 = 0x3;
+    /// A parameter that must not be null is.
+    pub const REQUIRED_PARAMETER_IS_NULL: u64 = 0x4;
+    /// A handle is none, or of another type.
+    pub const INVALID_HANDLE: u64 = 0x5;
+    /// A request was misused.
+    pub const REQUEST_FATAL_ERROR: u64 = 0x6;
+    /// An object was misused.
+    pub const OBJECT_ERROR: u64 = 0x7;
+    /// A queue was misused.
+    pub const QUEUE_FATAL_ERROR: u64 = 0xA;
+    /// A lock was released by someone who does not hold it.
+    pub const INVALID_LOCK_OPERATION: u64 = 0xB;
+    /// Plug and play went wrong.
+    pub const PNP_FATAL_ERROR: u64 = 0xC;
+}
+
+/// The framework's own statuses (`wdfstatus.h`).
+pub mod status {
+    use wdk_sys_lite::NTSTATUS;
+
+    macro_rules! statuses {
+        ($($(#[$doc:meta])* $name:ident = $value:expr;)*) => {
+            $($(#[$doc])* pub const $name: NTSTATUS = u32::cast_signed($value);)*
+        };
+    }
+
+    statuses! {
+        /// The name is there already; a success code (`ntstatus.h`).
+        OBJECT_NAME_EXISTS = 0x4000_0000;
+        /// An operation on something that is paused.
+        WDF_PAUSED = 0xC020_0203;
+        /// Something is busy.
+        WDF_BUSY = 0xC020_0204;
+        /// The request is not in the state that the operation needs.
+        WDF_REQUEST_INVALID_STATE = 0xC020_0208;
+        /// The attributes are wrong.
+        WDF_OBJECT_ATTRIBUTES_INVALID = 0xC020_0209;
+        /// A callback is missing.
+        WDF_NO_CALLBACK = 0xC020_020B;
+        /// The object's execution level does not fit its parent's.
+        WDF_INCOMPATIBLE_EXECUTION_LEVEL = 0xC020_020C;
+        /// The driver may not choose this object's parent.
+        WDF_PARENT_ASSIGNMENT_NOT_ALLOWED = 0xC020_020F;
+        /// This object has no synchronization scope.
+        WDF_SYNCHRONIZATION_SCOPE_INVALID = 0xC020_0210;
+        /// This object has no execution level.
+        WDF_EXECUTION_LEVEL_INVALID = 0xC020_0211;
+        /// The driver must choose this object's parent.
+        WDF_PARENT_NOT_SPECIFIED = 0xC020_0212;
+    }
+}
+
+/// The framework's state in one machine.
+#[derive(Default)]
+pub struct State {
+    pub(crate) objects: object::Objects,
+    /// The WDFDRIVER of each loaded driver.
+    pub(crate) drivers: RefCell<BTreeMap<DriverId, Rc<object::Object>>>,
+}
+
+/// The driver that has called into the framework, and its driver object, the default parent of what it creates.
+pub(crate) fn caller() -> (DriverId, Option<Rc<object::Object>>) {
+    let driver = kernel().sched.current().driver().unwrap_or_else(|| {
+        bug_check(
+            StopCode::WDF_VIOLATION,
+            [violation::INVALID_HANDLE, 0, 0, 0],
+            "a function of the framework was called from outside any driver",
+        )
+    });
+    (driver, kernel().wdf.drivers.borrow().get(&driver).cloned())
+}
+
+/// `FxPointerNotNull`: a null pointer where the framework needs one is the bug check `WDF_VIOLATION`.
+pub(crate) fn require(function: &str, parameter: &str, is_null: bool) {
+    if is_null {
+        bug_check(
+            StopCode::WDF_VIOLATION,
+            [violation::REQUIRED_PARAMETER_IS_NULL, 0, 0, 0],
+            format!("{function}: {parameter} must not be null"),
+        );
+    }
+}
