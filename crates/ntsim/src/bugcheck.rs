@@ -116,8 +116,12 @@ pub struct BugCheck {
 impl fmt::Display for BugCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)?;
-        let [a, b, c, d] = self.parameters;
-        write!(f, " [{a:#x}, {b:#x}, {c:#x}, {d:#x}] in {}", self.context)?;
+        let [first, second, third, fourth] = self.parameters;
+        write!(
+            f,
+            " [{first:#x}, {second:#x}, {third:#x}, {fourth:#x}] in {}",
+            self.context
+        )?;
         if !self.calls.is_empty() {
             write!(f, " ({})", self.calls.join(" > "))?;
         }

@@ -223,6 +223,52 @@ struct Inner {
     picks: Vec<Pick>,
 }
 
+impl Inner {
+    fn create(&mut self, kind: ContextKind, name: String, body: Action) -> Rc<Context> {
+        let id = ContextId(u32::try_from(self.next).expect("fewer than 2^32 contexts"));
+        self.next += 1;
+        let stack = self
+            .stacks
+            .pop()
+            .unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("memory for a context's stack"));
+        let routine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Suspend>, ()| {
+            kernel().sched.current().yielder.set(yielder);
+            body();
+            Ended::Returned
+        });
+        let irql = if kind == ContextKind::Dpc {
+            DISPATCH_LEVEL
+        } else {
+            PASSIVE_LEVEL
+        };
+        let context = Rc::new(Context {
+            id,
+            kind,
+            name,
+            irql: Cell::new(irql),
+            processor: Cell::new(None),
+            state: Cell::new(RunState::Ready),
+            wake: Cell::new(Wake::Woken),
+            spin_locks: Cell::new(0),
+            frames: RefCell::new(Vec::new()),
+            routine: RefCell::new(Some(routine)),
+            yielder: Cell::new(std::ptr::null()),
+        });
+        self.contexts.insert(id, Rc::clone(&context));
+        context
+    }
+
+    fn start_dpc(&mut self, number: usize, name: String, routine: Action) -> Rc<Context> {
+        let context = self.create(ContextKind::Dpc, name, routine);
+        context.processor.set(Some(number));
+        context.state.set(RunState::Running);
+        if let Some(processor) = self.processors.get_mut(number) {
+            processor.dpc = Some(Rc::clone(&context));
+        }
+        context
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Pick {
     Processor(usize),
@@ -295,50 +341,15 @@ impl Scheduler {
         name: impl Into<String>,
         body: impl FnOnce() + 'static,
     ) -> ContextId {
-        let context = self.create(kind, name.into(), Box::new(body));
-        let id = context.id;
         let mut inner = self.inner.borrow_mut();
+        let context = inner.create(kind, name.into(), Box::new(body));
+        let id = context.id;
         match kind {
             ContextKind::Host => inner.host.push(context),
             ContextKind::SystemThread | ContextKind::UserThread => inner.ready.push_back(context),
             ContextKind::Dpc => panic!("DPCs are queued, not spawned"),
         }
         id
-    }
-
-    fn create(&self, kind: ContextKind, name: String, body: Action) -> Rc<Context> {
-        let (id, stack) = {
-            let mut inner = self.inner.borrow_mut();
-            let id = ContextId(u32::try_from(inner.next).expect("fewer than 2^32 contexts"));
-            inner.next += 1;
-            (id, inner.stacks.pop())
-        };
-        let stack =
-            stack.unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("memory for a context's stack"));
-        let routine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Suspend>, ()| {
-            kernel().sched.current().yielder.set(yielder);
-            body();
-            Ended::Returned
-        });
-        let context = Rc::new(Context {
-            id,
-            kind,
-            name,
-            irql: Cell::new(if kind == ContextKind::Dpc {
-                DISPATCH_LEVEL
-            } else {
-                PASSIVE_LEVEL
-            }),
-            processor: Cell::new(None),
-            state: Cell::new(RunState::Ready),
-            wake: Cell::new(Wake::Woken),
-            spin_locks: Cell::new(0),
-            frames: RefCell::new(Vec::new()),
-            routine: RefCell::new(Some(routine)),
-            yielder: Cell::new(std::ptr::null()),
-        });
-        self.inner.borrow_mut().contexts.insert(id, Rc::clone(&context));
-        context
     }
 
     /// Whether the context has not ended.
@@ -764,16 +775,13 @@ impl Scheduler {
                 && (processor.thread.is_none() || inner.rng.u8(..4) != 0)
             {
                 let (name, routine) = processor.dpcs.pop_front()?;
-                return Some(self.start_dpc(inner, number, name, routine));
+                return Some(inner.start_dpc(number, name, routine));
             }
-            if let Some(thread) = &processor.thread {
-                if irql == PASSIVE_LEVEL && !inner.ready.is_empty() && inner.rng.u8(..8) == 0 {
-                    let thread = Rc::clone(thread);
-                    thread.state.set(RunState::Ready);
-                    thread.processor.set(None);
-                    processor.thread = None;
-                    inner.ready.push_back(thread);
-                }
+            let preempt = irql == PASSIVE_LEVEL && !inner.ready.is_empty() && inner.rng.u8(..8) == 0;
+            if let Some(thread) = processor.thread.take_if(|_| preempt) {
+                thread.state.set(RunState::Ready);
+                thread.processor.set(None);
+                inner.ready.push_back(thread);
             }
             if processor.thread.is_none() {
                 let index = inner.rng.usize(..inner.ready.len());
@@ -784,38 +792,6 @@ impl Scheduler {
             }
         }
         processor.top().map(Rc::clone)
-    }
-
-    fn start_dpc(&self, inner: &mut Inner, number: usize, name: String, routine: Action) -> Rc<Context> {
-        let id = ContextId(u32::try_from(inner.next).expect("fewer than 2^32 contexts"));
-        inner.next += 1;
-        let stack = inner
-            .stacks
-            .pop()
-            .unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("memory for a context's stack"));
-        let routine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Suspend>, ()| {
-            kernel().sched.current().yielder.set(yielder);
-            routine();
-            Ended::Returned
-        });
-        let context = Rc::new(Context {
-            id,
-            kind: ContextKind::Dpc,
-            name,
-            irql: Cell::new(DISPATCH_LEVEL),
-            processor: Cell::new(Some(number)),
-            state: Cell::new(RunState::Running),
-            wake: Cell::new(Wake::Woken),
-            spin_locks: Cell::new(0),
-            frames: RefCell::new(Vec::new()),
-            routine: RefCell::new(Some(routine)),
-            yielder: Cell::new(std::ptr::null()),
-        });
-        inner.contexts.insert(id, Rc::clone(&context));
-        if let Some(processor) = inner.processors.get_mut(number) {
-            processor.dpc = Some(Rc::clone(&context));
-        }
-        context
     }
 
     fn resume(&self, context: &Rc<Context>) {
