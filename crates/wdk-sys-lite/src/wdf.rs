@@ -46,6 +46,33 @@ macro_rules! wdf_calls {
 /// # Safety
 ///
 /// The call is unsafe, and its rules are those that the framework documents for the function; only types are checked.
+///
+/// # Examples
+///
+/// ```no_run
+/// use wdk_sys_lite as wdk_sys;
+/// use wdk_sys::{STATUS_CANCELLED, WDFREQUEST, call_unsafe_wdf_function_binding};
+///
+/// /// Takes a request back from its cancel routine, and says whether the routine had not run yet.
+/// unsafe fn take_back(request: WDFREQUEST) -> bool {
+///     // SAFETY: the caller's request is one that was marked cancelable.
+///     let status = unsafe { call_unsafe_wdf_function_binding!(WdfRequestUnmarkCancelable, request) };
+///     status != STATUS_CANCELLED
+/// }
+/// ```
+///
+/// A result must be used:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// use wdk_sys_lite as wdk_sys;
+/// use wdk_sys::{WDFREQUEST, call_unsafe_wdf_function_binding};
+///
+/// unsafe fn take_back(request: WDFREQUEST) {
+///     // SAFETY: the caller's request is one that was marked cancelable.
+///     unsafe { call_unsafe_wdf_function_binding!(WdfRequestUnmarkCancelable, request) };
+/// }
+/// ```
 #[macro_export]
 macro_rules! call_unsafe_wdf_function_binding {
     ($function:ident $(, $argument:expr)* $(,)?) => {
