@@ -34,6 +34,8 @@ pub struct Kernel {
     pub pnp: crate::pnp::State,
     /// KMDF's objects, drivers and devices.
     pub wdf: crate::wdf::State,
+    /// `VMBus`: the host's side, the guest's bus driver and KMCL.
+    pub vmbus: crate::vmbus::State,
     fallible_calls: Cell<u64>,
 }
 
@@ -43,6 +45,7 @@ impl Kernel {
             sched: Scheduler::new(&config),
             pnp: crate::pnp::State::default(),
             wdf: crate::wdf::State::default(),
+            vmbus: crate::vmbus::State::default(),
             fallible_calls: Cell::new(0),
             config,
         }
@@ -93,6 +96,7 @@ impl Kernel {
         let mut leaks = Vec::new();
         self.pnp.leaks(driver, &mut leaks);
         crate::wdf::object::leaks(driver, &mut leaks);
+        self.vmbus.leaks(driver, &mut leaks);
         leaks
     }
 }

@@ -22,6 +22,7 @@ pub mod machine;
 pub mod pnp;
 pub mod sched;
 mod trap;
+pub mod vmbus;
 pub mod wdf;
 
 pub use bugcheck::{BugCheck, StopCode};

@@ -22,6 +22,8 @@ pub struct Config {
     pub max_steps: Option<u64>,
     /// Fails the n-th fallible call (allocations first of all) that a driver makes, counted from 1.
     pub fail_call: Option<u64>,
+    /// What KMCL does where its documentation is silent.
+    pub kmcl: crate::vmbus::KmclBehaviour,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             switch_chance: 64,
             max_steps: None,
             fail_call: None,
+            kmcl: crate::vmbus::KmclBehaviour::default(),
         }
     }
 }
