@@ -32,6 +32,8 @@ pub struct Kernel {
     pub sched: Scheduler,
     /// Plug and play: device stacks and their buses.
     pub pnp: crate::pnp::State,
+    /// The I/O manager.
+    pub io: crate::io::State,
     /// KMDF's objects, drivers and devices.
     pub wdf: crate::wdf::State,
     /// `VMBus`: the host's side, the guest's bus driver and KMCL.
@@ -44,6 +46,7 @@ impl Kernel {
         Self {
             sched: Scheduler::new(&config),
             pnp: crate::pnp::State::default(),
+            io: crate::io::State::default(),
             wdf: crate::wdf::State::default(),
             vmbus: crate::vmbus::State::default(),
             fallible_calls: Cell::new(0),
@@ -95,6 +98,7 @@ impl Kernel {
     pub(crate) fn leaks(&self, driver: DriverId) -> Vec<Leak> {
         let mut leaks = Vec::new();
         self.pnp.leaks(driver, &mut leaks);
+        self.io.leaks(driver, &mut leaks);
         crate::wdf::object::leaks(driver, &mut leaks);
         self.vmbus.leaks(driver, &mut leaks);
         leaks

@@ -17,6 +17,7 @@
 
 pub mod bugcheck;
 pub mod export;
+pub mod io;
 pub mod kernel;
 pub mod machine;
 pub mod pnp;

@@ -7,8 +7,11 @@ use std::rc::Rc;
 use crate::bugcheck::{StopCode, bug_check};
 use crate::kernel::{DriverId, kernel};
 
+pub mod file;
 pub mod object;
 mod object_api;
+pub mod queue;
+pub mod request;
 pub mod table;
 
 /// `WDF_VIOLATION`'s first parameter (`WDF_BUGCHECK_CODES` in `wdfbugcodes.h`).

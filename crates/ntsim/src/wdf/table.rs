@@ -89,7 +89,12 @@ const MISSING: [[[WDFFUNC; 10]; 10]; 5] = [
 ];
 
 /// Every module of the framework.
-const MODULES: &[&[Entry]] = &[super::object_api::FUNCTIONS];
+const MODULES: &[&[Entry]] = &[
+    super::object_api::FUNCTIONS,
+    super::queue::FUNCTIONS,
+    super::request::FUNCTIONS,
+    super::file::FUNCTIONS,
+];
 
 #[allow(clippy::cast_sign_loss, reason = "the bindings' indices are not negative")]
 const fn build() -> [WDFFUNC; COUNT] {

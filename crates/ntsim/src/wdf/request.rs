@@ -1,0 +1,5 @@
+//! Requests as a driver sees them: parameters, buffers, cancellation, completion.
+
+use super::table::wdf_functions;
+
+wdf_functions! {}
