@@ -34,6 +34,8 @@ pub struct Kernel {
     pub pnp: crate::pnp::State,
     /// The I/O manager.
     pub io: crate::io::State,
+    /// The loaded drivers.
+    pub drivers: crate::driver::State,
     /// KMDF's objects, drivers and devices.
     pub wdf: crate::wdf::State,
     /// `VMBus`: the host's side, the guest's bus driver and KMCL.
@@ -47,6 +49,7 @@ impl Kernel {
             sched: Scheduler::new(&config),
             pnp: crate::pnp::State::default(),
             io: crate::io::State::default(),
+            drivers: crate::driver::State::default(),
             wdf: crate::wdf::State::default(),
             vmbus: crate::vmbus::State::default(),
             fallible_calls: Cell::new(0),

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod bugcheck;
+pub mod driver;
 pub mod export;
 pub mod io;
 pub mod kernel;
@@ -27,4 +28,5 @@ pub mod vmbus;
 pub mod wdf;
 
 pub use bugcheck::{BugCheck, StopCode};
+pub use driver::DriverImage;
 pub use machine::{Config, Machine, Outcome, Report, System};

@@ -4,15 +4,29 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use wdk_sys_lite::{NTSTATUS, PCUNICODE_STRING, STATUS_INVALID_PARAMETER};
+
 use crate::bugcheck::{StopCode, bug_check};
 use crate::kernel::{DriverId, kernel};
 
+mod collection;
+mod deferred;
+pub mod device;
+mod device_api;
+pub(crate) mod device_init;
 pub mod file;
+pub mod lock;
+pub mod memory;
 pub mod object;
 mod object_api;
+pub(crate) mod power;
 pub mod queue;
+pub mod registry;
 pub mod request;
+pub(crate) mod store;
 pub mod table;
+mod target;
+mod verifier_api;
 
 /// `WDF_VIOLATION`'s first parameter (`WDF_BUGCHECK_CODES` in `wdfbugcodes.h`).
 pub mod violation {
@@ -47,6 +61,8 @@ pub mod status {
     }
 
     statuses! {
+        /// The security descriptor does not fit the device.
+        INVALID_SECURITY_DESCR = 0xC000_0079;
         /// The name is there already; a success code (`ntstatus.h`).
         OBJECT_NAME_EXISTS = 0x4000_0000;
         /// An operation on something that is paused.
@@ -76,6 +92,9 @@ pub mod status {
 #[derive(Default)]
 pub struct State {
     pub(crate) objects: object::Objects,
+    pub(crate) inits: device_init::Inits,
+    pub(crate) registry: registry::Registry,
+    pub(crate) blocks: RefCell<BTreeMap<usize, std::alloc::Layout>>,
     /// The WDFDRIVER of each loaded driver.
     pub(crate) drivers: RefCell<BTreeMap<DriverId, Rc<object::Object>>>,
 }
@@ -101,4 +120,43 @@ pub(crate) fn require(function: &str, parameter: &str, is_null: bool) {
             format!("{function}: {parameter} must not be null"),
         );
     }
+}
+
+/// A mistake at which KMDF stops in a debugger when its verifier is on; without the verifier nothing happens.
+pub(crate) fn verifier_break(what: impl Into<String>) {
+    if kernel().config.verifier {
+        bug_check(
+            StopCode::WDF_VIOLATION,
+            [violation::VERIFIER_FATAL_ERROR, 0, 0, 0],
+            what,
+        );
+    }
+}
+
+/// A counted string of the driver's; `None` for a null pointer.
+///
+/// # Errors
+///
+/// `STATUS_INVALID_PARAMETER` if its lengths are odd or do not fit, as KMDF checks them.
+///
+/// # Safety
+///
+/// The pointer is null or points to a readable `UNICODE_STRING` whose buffer has `Length` readable bytes.
+pub(crate) unsafe fn text_of(string: PCUNICODE_STRING) -> Result<Option<String>, NTSTATUS> {
+    // SAFETY: null or readable, says the caller.
+    let Some(string) = (unsafe { string.as_ref() }) else {
+        return Ok(None);
+    };
+    if string.Length % 2 != 0 || string.MaximumLength % 2 != 0 || string.Length > string.MaximumLength {
+        return Err(STATUS_INVALID_PARAMETER);
+    }
+    if string.Length == 0 {
+        return Ok(Some(String::new()));
+    }
+    if string.Buffer.is_null() {
+        return Err(STATUS_INVALID_PARAMETER);
+    }
+    // SAFETY: `Length` readable bytes, says the caller.
+    let units = unsafe { std::slice::from_raw_parts(string.Buffer, usize::from(string.Length / 2)) };
+    Ok(Some(String::from_utf16_lossy(units)))
 }

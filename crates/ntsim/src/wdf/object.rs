@@ -30,7 +30,8 @@ use crate::export::PASSIVE_LEVEL;
 use crate::kernel::{DriverId, Leak, kernel};
 use crate::sched::{ContextKind, Key};
 
-use super::{status, violation};
+use super::lock::CallbackLock;
+use super::{status, store, violation};
 
 /// What an object is; the framework's handle types.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,6 +56,7 @@ pub enum Kind {
     Key,
     String,
     Collection,
+    ResourceList,
     /// `WdfObjectCreate`'s general object.
     General,
 }
@@ -88,6 +90,7 @@ impl Kind {
             Self::Key => "WDFKEY",
             Self::String => "WDFSTRING",
             Self::Collection => "WDFCOLLECTION",
+            Self::ResourceList => "WDFCMRESLIST",
             Self::General => "WDFOBJECT",
         }
     }
@@ -132,7 +135,7 @@ impl Kind {
     fn may_be_deleted(self) -> bool {
         !matches!(
             self,
-            Self::Driver | Self::Device | Self::FileObject | Self::Request
+            Self::Driver | Self::Device | Self::FileObject | Self::Request | Self::ResourceList
         )
     }
 }
@@ -276,6 +279,12 @@ impl Attributes {
         self.parent.as_ref()
     }
 
+    /// The execution level that they set, if they set one.
+    #[must_use]
+    pub fn own_execution_level(&self) -> Option<_WDF_EXECUTION_LEVEL::Type> {
+        self.execution_level
+    }
+
     /// Whether they describe a typed context.
     #[must_use]
     pub fn has_context(&self) -> bool {
@@ -294,7 +303,6 @@ struct Context {
     info: PCWDF_OBJECT_CONTEXT_TYPE_INFO,
     /// None for a context of no bytes and for callbacks without a context.
     memory: Option<NonNull<u8>>,
-    size: usize,
     cleanup: PFN_WDF_OBJECT_CONTEXT_CLEANUP,
     destroy: PFN_WDF_OBJECT_CONTEXT_DESTROY,
 }
@@ -331,6 +339,7 @@ pub struct Object {
     synchronization_scope: Option<_WDF_SYNCHRONIZATION_SCOPE::Type>,
     /// References of all owners; the framework's own is one, until deletion.
     references: Cell<u32>,
+    lock: OnceCell<Rc<CallbackLock>>,
     /// The driver's own references, by tag.
     tags: RefCell<BTreeMap<usize, u32>>,
 }
@@ -447,6 +456,14 @@ impl Object {
         })
     }
 
+    /// The lock that serialises the callbacks of a device or queue whose synchronization scope asks for one.
+    pub(crate) fn own_callback_lock(&self) -> Rc<CallbackLock> {
+        Rc::clone(
+            self.lock
+                .get_or_init(|| Rc::new(CallbackLock::new(self.execution_level()))),
+        )
+    }
+
     fn describe(&self) -> String {
         format!("{} {:p}", self.kind.name(), self.handle())
     }
@@ -473,7 +490,7 @@ impl Object {
         let memory = if size == 0 {
             None
         } else {
-            let memory = allocate_context(size).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+            let memory = store::allocate(size, false).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
             objects()
                 .contexts
                 .borrow_mut()
@@ -483,7 +500,6 @@ impl Object {
         self.contexts.borrow_mut().push(Context {
             info,
             memory,
-            size,
             cleanup: attributes.cleanup,
             destroy: attributes.destroy,
         });
@@ -504,19 +520,6 @@ impl Object {
 
     fn driver_references(&self) -> u32 {
         self.tags.borrow().values().sum()
-    }
-}
-
-fn allocate_context(size: usize) -> Option<NonNull<u8>> {
-    let layout = std::alloc::Layout::from_size_align(size, 16).ok()?;
-    // SAFETY: the layout is not empty: contexts of no bytes have no memory.
-    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })
-}
-
-fn free_context(memory: NonNull<u8>, size: usize) {
-    if let Ok(layout) = std::alloc::Layout::from_size_align(size, 16) {
-        // SAFETY: `allocate_context` allocated it with this layout, and its object is gone.
-        unsafe { std::alloc::dealloc(memory.as_ptr(), layout) };
     }
 }
 
@@ -561,6 +564,7 @@ pub fn create(
         execution_level: attributes.execution_level,
         synchronization_scope: attributes.synchronization_scope,
         references: Cell::new(1),
+        lock: OnceCell::new(),
         tags: RefCell::default(),
     });
     object.add_context(attributes)?;
@@ -875,7 +879,7 @@ fn release(object: &Rc<Object>) {
     for context in std::mem::take(&mut *object.contexts.borrow_mut()) {
         if let Some(memory) = context.memory {
             objects().contexts.borrow_mut().remove(&memory.addr().get());
-            free_context(memory, context.size);
+            store::free(memory);
         }
     }
     object.body.destroyed(object);

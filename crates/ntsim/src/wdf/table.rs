@@ -90,10 +90,19 @@ const MISSING: [[[WDFFUNC; 10]; 10]; 5] = [
 
 /// Every module of the framework.
 const MODULES: &[&[Entry]] = &[
-    super::object_api::FUNCTIONS,
     super::queue::FUNCTIONS,
     super::request::FUNCTIONS,
     super::file::FUNCTIONS,
+    super::collection::FUNCTIONS,
+    super::deferred::FUNCTIONS,
+    super::device_api::FUNCTIONS,
+    super::device_init::FUNCTIONS,
+    super::lock::FUNCTIONS,
+    super::memory::FUNCTIONS,
+    super::object_api::FUNCTIONS,
+    super::registry::FUNCTIONS,
+    super::target::FUNCTIONS,
+    super::verifier_api::FUNCTIONS,
 ];
 
 #[allow(clippy::cast_sign_loss, reason = "the bindings' indices are not negative")]

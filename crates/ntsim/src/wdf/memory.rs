@@ -1,0 +1,282 @@
+//! Memory objects, and lookaside lists of them.
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use wdk_sys_lite::{
+    _POOL_TYPE, NTSTATUS, POOL_TYPE, PVOID, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WDFLOOKASIDE, WDFMEMORY,
+};
+
+use crate::kernel::{DriverId, kernel};
+use crate::nt_export;
+
+use super::object::{self, Attributes, Body, Kind, Object};
+use super::store;
+use super::table::wdf_functions;
+use super::{caller, require};
+
+/// A memory object's buffer.
+pub struct Memory {
+    buffer: NonNull<u8>,
+    length: usize,
+    owned: Cell<bool>,
+}
+
+impl Memory {
+    /// The buffer.
+    #[must_use]
+    pub fn buffer(&self) -> *mut u8 {
+        self.buffer.as_ptr()
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+}
+
+impl Body for Memory {
+    fn destroyed(&self, _object: &Object) {
+        if self.owned.replace(false) {
+            store::free(self.buffer);
+        }
+    }
+}
+
+struct Lookaside {
+    length: usize,
+    pool_type: POOL_TYPE,
+    attributes: Attributes,
+}
+
+impl Body for Lookaside {}
+
+/// A memory object over a buffer of somebody else's: a preallocated one, or a request's.
+///
+/// # Errors
+///
+/// As [`object::create`].
+pub fn preallocated(
+    driver: DriverId,
+    attributes: &Attributes,
+    parent: Option<&Rc<Object>>,
+    buffer: NonNull<u8>,
+    length: usize,
+) -> Result<Rc<Object>, NTSTATUS> {
+    let memory = Memory {
+        buffer,
+        length,
+        owned: Cell::new(false),
+    };
+    object::create(Kind::Memory, driver, attributes, parent, Rc::new(memory))
+}
+
+/// A memory object with a buffer of its own, which starts as garbage.
+fn allocate(
+    driver: DriverId,
+    attributes: &Attributes,
+    parent: Option<&Rc<Object>>,
+    pool_type: POOL_TYPE,
+    length: usize,
+) -> Result<Rc<Object>, NTSTATUS> {
+    let paged = pool_type & 1 == _POOL_TYPE::PagedPool;
+    let buffer = store::allocate(length, paged).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+    // SAFETY: the buffer has just been allocated with `length` bytes, and nobody else knows it.
+    unsafe { buffer.write_bytes(0xCD, length) };
+    let memory = Rc::new(Memory {
+        buffer,
+        length,
+        owned: Cell::new(true),
+    });
+    let body: Rc<dyn Body> = Rc::<Memory>::clone(&memory);
+    let object = object::create(Kind::Memory, driver, attributes, parent, body)
+        .inspect_err(|_| store::free(buffer))?;
+    if paged {
+        object.clean_up_at_passive();
+    }
+    Ok(object)
+}
+
+/// A memory object of a device's with a value in it.
+pub(crate) fn create_with(
+    parent: &Rc<Object>,
+    attributes: &Attributes,
+    value: &[u8],
+) -> Result<Rc<Object>, NTSTATUS> {
+    if kernel().should_fail() {
+        return Err(STATUS_INSUFFICIENT_RESOURCES);
+    }
+    let object = allocate(
+        parent.driver,
+        attributes,
+        Some(parent),
+        _POOL_TYPE::NonPagedPoolNx,
+        value.len().max(1),
+    )?;
+    // SAFETY: the buffer has at least the value's length, and nobody else knows it yet.
+    unsafe {
+        object
+            .body::<Memory>()
+            .buffer()
+            .copy_from_nonoverlapping(value.as_ptr(), value.len());
+    }
+    Ok(object)
+}
+
+/// Writes a handle out, and the buffer where it is wanted.
+///
+/// # Safety
+///
+/// `memory` may be written; `buffer` is null or may be written.
+unsafe fn give(
+    created: Result<Rc<Object>, NTSTATUS>,
+    memory: *mut WDFMEMORY,
+    buffer: *mut PVOID,
+) -> NTSTATUS {
+    match created {
+        Ok(object) => {
+            // SAFETY: says the caller.
+            unsafe {
+                memory.write(object.handle());
+                if !buffer.is_null() {
+                    buffer.write(object.body::<Memory>().buffer().cast());
+                }
+            }
+            STATUS_SUCCESS
+        }
+        Err(status) => status,
+    }
+}
+
+nt_export! { table
+    /// Makes a memory object with a buffer.
+    irql(<= DISPATCH_LEVEL) fn WdfMemoryCreate(
+        _globals: PWDF_DRIVER_GLOBALS,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        pool_type: POOL_TYPE,
+        _tag: ULONG,
+        length: usize,
+        memory: *mut WDFMEMORY,
+        buffer: *mut PVOID,
+    ) -> NTSTATUS {
+        require("WdfMemoryCreate", "Memory", memory.is_null());
+        if length == 0 {
+            return STATUS_INVALID_PARAMETER;
+        }
+        let (driver, parent) = caller();
+        // SAFETY: null or attributes that the driver vouches for by calling.
+        let created = unsafe { Attributes::read(Kind::Memory, attributes) }.and_then(|attributes| {
+            if kernel().should_fail() {
+                return Err(STATUS_INSUFFICIENT_RESOURCES);
+            }
+            allocate(driver, &attributes, parent.as_ref(), pool_type, length)
+        });
+        // SAFETY: not null; the driver vouches that both may be written.
+        unsafe { give(created, memory, buffer) }
+    }
+
+    /// Makes a memory object over the driver's own buffer.
+    irql(<= DISPATCH_LEVEL) fn WdfMemoryCreatePreallocated(
+        _globals: PWDF_DRIVER_GLOBALS,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        buffer: PVOID,
+        length: usize,
+        memory: *mut WDFMEMORY,
+    ) -> NTSTATUS {
+        require("WdfMemoryCreatePreallocated", "Memory", memory.is_null());
+        require("WdfMemoryCreatePreallocated", "Buffer", buffer.is_null());
+        let Some(buffer) = NonNull::new(buffer.cast::<u8>()).filter(|_| length > 0) else {
+            return STATUS_INVALID_PARAMETER;
+        };
+        let (driver, parent) = caller();
+        // SAFETY: null or attributes that the driver vouches for by calling.
+        let created = unsafe { Attributes::read(Kind::Memory, attributes) }.and_then(|attributes| {
+            if kernel().should_fail() {
+                return Err(STATUS_INSUFFICIENT_RESOURCES);
+            }
+            preallocated(driver, &attributes, parent.as_ref(), buffer, length)
+        });
+        // SAFETY: not null; the driver vouches that it may be written.
+        unsafe { give(created, memory, std::ptr::null_mut()) }
+    }
+
+    /// The buffer of a memory object, and its length.
+    irql(<= DISPATCH_LEVEL) fn WdfMemoryGetBuffer(
+        _globals: PWDF_DRIVER_GLOBALS,
+        memory: WDFMEMORY,
+        length: *mut usize,
+    ) -> PVOID {
+        let memory = object::of(memory, Kind::Memory).body::<Memory>();
+        if !length.is_null() {
+            // SAFETY: not null, and the driver vouches that it may be written.
+            unsafe { length.write(memory.length) };
+        }
+        memory.buffer().cast()
+    }
+
+    /// Makes a lookaside list of memory objects. As under Driver Verifier's special pool it keeps nothing back: each buffer is
+    /// a pool block of its own.
+    irql(<= DISPATCH_LEVEL) fn WdfLookasideListCreate(
+        _globals: PWDF_DRIVER_GLOBALS,
+        attributes: PWDF_OBJECT_ATTRIBUTES,
+        length: usize,
+        pool_type: POOL_TYPE,
+        memory_attributes: PWDF_OBJECT_ATTRIBUTES,
+        _tag: ULONG,
+        lookaside: *mut WDFLOOKASIDE,
+    ) -> NTSTATUS {
+        require("WdfLookasideListCreate", "Lookaside", lookaside.is_null());
+        if length == 0 {
+            return STATUS_INVALID_PARAMETER;
+        }
+        let (driver, parent) = caller();
+        // SAFETY: null or attributes that the driver vouches for by calling.
+        let read = unsafe {
+            Attributes::read(Kind::Lookaside, attributes)
+                .and_then(|own| Ok((own, Attributes::read(Kind::Memory, memory_attributes)?)))
+        };
+        let created = read.and_then(|(own, attributes)| {
+            if kernel().should_fail() {
+                return Err(STATUS_INSUFFICIENT_RESOURCES);
+            }
+            let list = Lookaside { length, pool_type, attributes };
+            object::create(Kind::Lookaside, driver, &own, parent.as_ref(), Rc::new(list))
+        });
+        match created {
+            Ok(object) => {
+                // SAFETY: not null, and the driver vouches that it may be written.
+                unsafe { lookaside.write(object.handle()) };
+                STATUS_SUCCESS
+            }
+            Err(status) => status,
+        }
+    }
+
+    /// Makes a memory object from a lookaside list. Its parent is what the list's memory attributes name, else the driver.
+    irql(<= DISPATCH_LEVEL) fn WdfMemoryCreateFromLookaside(
+        _globals: PWDF_DRIVER_GLOBALS,
+        lookaside: WDFLOOKASIDE,
+        memory: *mut WDFMEMORY,
+    ) -> NTSTATUS {
+        require("WdfMemoryCreateFromLookaside", "Memory", memory.is_null());
+        let list = object::of(lookaside, Kind::Lookaside).body::<Lookaside>();
+        if kernel().should_fail() {
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
+        let (driver, parent) = caller();
+        let created = allocate(driver, &list.attributes, parent.as_ref(), list.pool_type, list.length);
+        // SAFETY: not null; the driver vouches that it may be written.
+        unsafe { give(created, memory, std::ptr::null_mut()) }
+    }
+}
+
+wdf_functions! {
+    WdfMemoryCreateTableIndex: PFN_WDFMEMORYCREATE = WdfMemoryCreate;
+    WdfMemoryCreatePreallocatedTableIndex: PFN_WDFMEMORYCREATEPREALLOCATED = WdfMemoryCreatePreallocated;
+    WdfMemoryGetBufferTableIndex: PFN_WDFMEMORYGETBUFFER = WdfMemoryGetBuffer;
+    WdfLookasideListCreateTableIndex: PFN_WDFLOOKASIDELISTCREATE = WdfLookasideListCreate;
+    WdfMemoryCreateFromLookasideTableIndex: PFN_WDFMEMORYCREATEFROMLOOKASIDE = WdfMemoryCreateFromLookaside;
+}
