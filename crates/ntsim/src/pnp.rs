@@ -311,8 +311,9 @@ fn surprise_remove(pdo: &Rc<Pdo>) {
     if pdo.gone.replace(true) {
         return;
     }
-    take_down(pdo);
-    if pdo.device().is_none() {
+    if pdo.device().is_some() {
+        take_down(pdo);
+    } else {
         kernel().pnp.forget(pdo);
         pdo.bus.removed(pdo);
     }

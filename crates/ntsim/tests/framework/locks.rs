@@ -1,0 +1,377 @@
+//! Spin locks, wait locks, timers, deferred procedure calls and work items.
+
+use std::cell::Cell;
+
+use ntsim::StopCode;
+use ntsim::kernel::kernel;
+use ntsim::wdf::violation;
+use wdk_sys_lite::{
+    _WDF_EXECUTION_LEVEL, NTSTATUS, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_TIMEOUT,
+    WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG, WDFDEVICE, WDFOBJECT,
+    call_unsafe_wdf_function_binding,
+};
+
+use crate::harness::{attributes, driver_breaks, event, in_driver, size_in_u32, take_log};
+
+fn spin_lock(parent: WDFOBJECT) -> WDFOBJECT {
+    let mut own = attributes();
+    own.ParentObject = parent;
+    let mut lock = std::ptr::null_mut();
+    // SAFETY: local structures.
+    let status = unsafe { call_unsafe_wdf_function_binding!(WdfSpinLockCreate, &raw mut own, &raw mut lock) };
+    assert_eq!(status, 0);
+    lock
+}
+
+fn wait_lock(parent: WDFOBJECT) -> WDFOBJECT {
+    let mut own = attributes();
+    own.ParentObject = parent;
+    let mut lock = std::ptr::null_mut();
+    // SAFETY: local structures.
+    let status = unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockCreate, &raw mut own, &raw mut lock) };
+    assert_eq!(status, 0);
+    lock
+}
+
+fn acquire(lock: WDFOBJECT) {
+    // SAFETY: a spin lock of the test's.
+    unsafe { call_unsafe_wdf_function_binding!(WdfSpinLockAcquire, lock) };
+}
+
+fn release(lock: WDFOBJECT) {
+    // SAFETY: a spin lock of the test's.
+    unsafe { call_unsafe_wdf_function_binding!(WdfSpinLockRelease, lock) };
+}
+
+fn wait_for(lock: WDFOBJECT, timeout: Option<i64>) -> NTSTATUS {
+    let mut timeout = timeout;
+    let pointer = timeout.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    // SAFETY: a wait lock of the test's, and a local number or null.
+    unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockAcquire, lock, pointer) }
+}
+
+fn release_wait(lock: WDFOBJECT) {
+    // SAFETY: a wait lock of the test's.
+    unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockRelease, lock) };
+}
+
+fn irql() -> u8 {
+    kernel().sched.current().irql()
+}
+
+#[test]
+fn a_spin_lock_raises_to_dispatch_level_and_back() {
+    in_driver(|device| {
+        let lock = spin_lock(device);
+        acquire(lock);
+        assert_eq!(irql(), 2);
+        release(lock);
+        assert_eq!(irql(), 0);
+    });
+}
+
+#[test]
+fn a_spin_lock_acquired_again_by_its_owner_is_a_violation() {
+    let check = driver_breaks(|device| {
+        let lock = spin_lock(device);
+        acquire(lock);
+        acquire(lock);
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+    assert_eq!(check.parameters[0], violation::RECURSIVE_LOCK);
+}
+
+#[test]
+fn a_spin_lock_must_be_released_by_its_owner() {
+    let check = driver_breaks(|device| {
+        let (held, other) = (spin_lock(device), spin_lock(device));
+        acquire(held);
+        release(other);
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+    assert_eq!(check.parameters[0], violation::INVALID_LOCK_OPERATION);
+}
+
+#[test]
+fn a_callback_must_not_return_with_a_spin_lock_held() {
+    let check = driver_breaks(|device| acquire(spin_lock(device)));
+    assert_eq!(check.code, StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION);
+}
+
+#[test]
+fn waiting_at_dispatch_level_is_a_bug_check() {
+    let check = driver_breaks(|device| {
+        let (spin, wait) = (spin_lock(device), wait_lock(device));
+        acquire(spin);
+        wait_for(wait, None);
+    });
+    assert_eq!(check.code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+    assert!(check.message.contains("WdfWaitLockAcquire"), "{check}");
+}
+
+#[test]
+fn a_wait_lock_can_be_tried_at_dispatch_level() {
+    in_driver(|device| {
+        let (spin, wait) = (spin_lock(device), wait_lock(device));
+        acquire(spin);
+        assert_eq!(wait_for(wait, Some(0)), 0);
+        release_wait(wait);
+        release(spin);
+    });
+}
+
+#[test]
+fn a_wait_lock_acquired_again_by_its_owner_is_a_violation() {
+    let check = driver_breaks(|device| {
+        let lock = wait_lock(device);
+        wait_for(lock, None);
+        wait_for(lock, None);
+    });
+    assert_eq!(check.parameters[0], violation::RECURSIVE_LOCK);
+}
+
+#[test]
+fn a_wait_lock_must_be_released_by_its_owner() {
+    let check = driver_breaks(|device| release_wait(wait_lock(device)));
+    assert_eq!(check.parameters[0], violation::INVALID_LOCK_OPERATION);
+}
+
+#[test]
+fn a_lock_must_not_be_deleted_while_it_is_held() {
+    let check = driver_breaks(|device| {
+        let lock = wait_lock(device);
+        wait_for(lock, None);
+        // SAFETY: the deletion of a held lock is what is tried.
+        unsafe { call_unsafe_wdf_function_binding!(WdfObjectDelete, lock) };
+    });
+    assert_eq!(check.parameters[0], violation::INVALID_LOCK_OPERATION);
+}
+
+#[test]
+fn a_wait_lock_held_by_another_thread_times_out() {
+    in_driver(|device| {
+        thread_local!(static LOCK: Cell<WDFOBJECT> = const { Cell::new(std::ptr::null_mut()) });
+        unsafe extern "C" fn holds(_item: WDFOBJECT) {
+            assert_eq!(wait_for(LOCK.get(), None), 0);
+            event("held", std::ptr::null_mut());
+            kernel().sched.sleep(50_000_000);
+            release_wait(LOCK.get());
+        }
+        take_log();
+        LOCK.set(wait_lock(device));
+        let item = work_item(device, Some(holds)).expect("a work item");
+        enqueue(item);
+        while !take_log().contains(&"held".to_owned()) {
+            kernel().sched.sleep(1000);
+        }
+        assert_eq!(wait_for(LOCK.get(), Some(0)), STATUS_TIMEOUT);
+        assert_eq!(
+            wait_for(LOCK.get(), Some(-10_000)),
+            STATUS_TIMEOUT,
+            "one millisecond"
+        );
+        assert_eq!(wait_for(LOCK.get(), None), 0);
+        release_wait(LOCK.get());
+    });
+}
+
+type Callback = Option<unsafe extern "C" fn(WDFOBJECT)>;
+
+fn work_item(parent: WDFDEVICE, callback: Callback) -> Result<WDFOBJECT, NTSTATUS> {
+    let mut config = WDF_WORKITEM_CONFIG {
+        Size: size_in_u32::<WDF_WORKITEM_CONFIG>(),
+        EvtWorkItemFunc: callback,
+        AutomaticSerialization: 0,
+    };
+    let mut own = attributes();
+    own.ParentObject = parent;
+    let mut item = std::ptr::null_mut();
+    // SAFETY: local structures.
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(WdfWorkItemCreate, &raw mut config, &raw mut own, &raw mut item)
+    };
+    if status == 0 { Ok(item) } else { Err(status) }
+}
+
+fn enqueue(item: WDFOBJECT) {
+    // SAFETY: a work item of the test's.
+    unsafe { call_unsafe_wdf_function_binding!(WdfWorkItemEnqueue, item) };
+}
+
+fn flush(item: WDFOBJECT) {
+    // SAFETY: a work item of the test's.
+    unsafe { call_unsafe_wdf_function_binding!(WdfWorkItemFlush, item) };
+}
+
+unsafe extern "C" fn works(_item: WDFOBJECT) {
+    assert_eq!(irql(), 0);
+    event("worked", std::ptr::null_mut());
+}
+
+#[test]
+fn a_work_item_runs_at_passive_level_and_can_be_waited_for() {
+    in_driver(|device| {
+        let item = work_item(device, Some(works)).expect("a work item");
+        take_log();
+        enqueue(item);
+        flush(item);
+        assert_eq!(take_log(), ["worked"]);
+    });
+}
+
+#[test]
+fn a_work_item_that_is_queued_runs_before_its_device_goes() {
+    in_driver(|device| {
+        let item = work_item(device, Some(works)).expect("a work item");
+        enqueue(item);
+    });
+}
+
+#[test]
+fn a_work_item_needs_a_parent_and_a_callback() {
+    in_driver(|device| {
+        assert_eq!(
+            work_item(std::ptr::null_mut(), Some(works)),
+            Err(ntsim::wdf::status::WDF_PARENT_NOT_SPECIFIED)
+        );
+        assert_eq!(work_item(device, None), Err(STATUS_INVALID_PARAMETER));
+    });
+}
+
+#[test]
+fn flushing_a_work_item_from_its_own_callback_is_a_violation() {
+    let check = driver_breaks(|device| {
+        unsafe extern "C" fn flushes_itself(item: WDFOBJECT) {
+            flush(item);
+        }
+        let item = work_item(device, Some(flushes_itself)).expect("a work item");
+        enqueue(item);
+        flush(item);
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+    assert!(check.message.contains("WdfWorkItemFlush"), "{check}");
+}
+
+unsafe extern "C" fn called(_dpc: WDFOBJECT) {
+    assert_eq!(irql(), 2);
+    event("called", std::ptr::null_mut());
+}
+
+#[test]
+fn a_deferred_procedure_call_runs_at_dispatch_level_once() {
+    in_driver(|device| {
+        let mut config = WDF_DPC_CONFIG {
+            Size: size_in_u32::<WDF_DPC_CONFIG>(),
+            EvtDpcFunc: Some(called),
+            AutomaticSerialization: 0,
+        };
+        let mut own = attributes();
+        own.ParentObject = device;
+        let mut dpc = std::ptr::null_mut();
+        // SAFETY: local structures.
+        unsafe {
+            let status =
+                call_unsafe_wdf_function_binding!(WdfDpcCreate, &raw mut config, &raw mut own, &raw mut dpc);
+            assert_eq!(status, 0);
+        }
+        take_log();
+        let old = kernel().sched.set_irql(2);
+        // SAFETY: the DPC just made. At DISPATCH_LEVEL this processor runs no DPC, so the second finds the first.
+        unsafe {
+            assert_eq!(call_unsafe_wdf_function_binding!(WdfDpcEnqueue, dpc), 1);
+            assert_eq!(call_unsafe_wdf_function_binding!(WdfDpcEnqueue, dpc), 0);
+        }
+        kernel().sched.set_irql(old);
+        kernel().sched.sleep(1_000_000);
+        assert_eq!(take_log(), ["called"]);
+    });
+}
+
+fn timer(parent: WDFOBJECT, callback: Callback, period: u32, passive: bool) -> Result<WDFOBJECT, NTSTATUS> {
+    let mut config = WDF_TIMER_CONFIG {
+        Size: size_in_u32::<WDF_TIMER_CONFIG>(),
+        EvtTimerFunc: callback,
+        Period: period,
+        ..WDF_TIMER_CONFIG::default()
+    };
+    let mut own = attributes();
+    own.ParentObject = parent;
+    if passive {
+        own.ExecutionLevel = _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive;
+    }
+    let mut timer = std::ptr::null_mut();
+    // SAFETY: local structures.
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut own, &raw mut timer)
+    };
+    if status == 0 { Ok(timer) } else { Err(status) }
+}
+
+fn start(timer: WDFOBJECT, milliseconds: i64) -> bool {
+    // SAFETY: a timer of the test's.
+    unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, timer, -milliseconds * 10_000) != 0 }
+}
+
+fn stop(timer: WDFOBJECT) -> bool {
+    // SAFETY: a timer of the test's.
+    unsafe { call_unsafe_wdf_function_binding!(WdfTimerStop, timer, 1) != 0 }
+}
+
+#[test]
+fn a_timer_fires_once_after_its_time() {
+    in_driver(|device| {
+        let timer = timer(device, Some(called), 0, false).expect("a timer");
+        take_log();
+        let begin = kernel().sched.now();
+        assert!(!start(timer, 10));
+        assert!(start(timer, 20), "it was running");
+        while take_log().is_empty() {
+            kernel().sched.sleep(100_000);
+        }
+        assert!(kernel().sched.now() - begin >= 20_000_000);
+        kernel().sched.sleep(100_000_000);
+        assert!(take_log().is_empty());
+        assert!(!stop(timer));
+    });
+}
+
+#[test]
+fn a_periodic_timer_fires_until_it_is_stopped() {
+    in_driver(|device| {
+        let timer = timer(device, Some(works), 10, true).expect("a timer");
+        take_log();
+        start(timer, 10);
+        kernel().sched.sleep(105_000_000);
+        stop(timer);
+        let fired = take_log().len();
+        assert!((9..=10).contains(&fired), "{fired}");
+        kernel().sched.sleep(100_000_000);
+        assert!(take_log().is_empty());
+    });
+}
+
+#[test]
+fn a_running_timer_ends_with_its_device() {
+    in_driver(|device| {
+        let timer = timer(device, Some(called), 1, false).expect("a timer");
+        start(timer, 1);
+    });
+}
+
+#[test]
+fn a_configuration_of_the_wrong_size_is_refused() {
+    in_driver(|device| {
+        let mut config = WDF_TIMER_CONFIG {
+            EvtTimerFunc: Some(called),
+            ..WDF_TIMER_CONFIG::default()
+        };
+        let mut own = attributes();
+        own.ParentObject = device;
+        let mut timer = std::ptr::null_mut();
+        // SAFETY: local structures.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut own, &raw mut timer)
+        };
+        assert_eq!(status, STATUS_INFO_LENGTH_MISMATCH);
+    });
+}

@@ -1,0 +1,248 @@
+//! Memory, lookaside lists, collections, strings and registry keys.
+
+use ntsim::StopCode;
+use wdk_sys_lite::{
+    _POOL_TYPE, KEY_READ, KEY_SET_VALUE, NTSTATUS, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER,
+    STATUS_OBJECT_NAME_NOT_FOUND, UNICODE_STRING, WDFOBJECT, call_unsafe_wdf_function_binding,
+};
+
+use crate::harness::{attributes, create_object, driver_breaks, in_driver};
+
+struct Text {
+    _units: Vec<u16>,
+    header: UNICODE_STRING,
+}
+
+fn text(text: &str) -> Text {
+    let mut units: Vec<u16> = text.encode_utf16().collect();
+    let bytes = u16::try_from(units.len() * 2).unwrap_or(0);
+    let header = UNICODE_STRING {
+        Length: bytes,
+        MaximumLength: bytes,
+        Buffer: units.as_mut_ptr(),
+    };
+    Text {
+        _units: units,
+        header,
+    }
+}
+
+#[test]
+fn a_memory_object_has_a_buffer_of_its_length() {
+    in_driver(|device| {
+        let mut own = attributes();
+        own.ParentObject = device;
+        let (mut memory, mut buffer) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: local structures.
+        unsafe {
+            let status = call_unsafe_wdf_function_binding!(
+                WdfMemoryCreate,
+                &raw mut own,
+                _POOL_TYPE::NonPagedPoolNx,
+                0,
+                100,
+                &raw mut memory,
+                &raw mut buffer
+            );
+            assert_eq!(status, 0);
+            buffer.cast::<u8>().add(99).write_volatile(1);
+            let mut length = 0;
+            let same = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
+            assert_eq!((same, length), (buffer, 100));
+            let status = call_unsafe_wdf_function_binding!(
+                WdfMemoryCreate,
+                &raw mut own,
+                _POOL_TYPE::NonPagedPoolNx,
+                0,
+                0,
+                &raw mut memory,
+                std::ptr::null_mut()
+            );
+            assert_eq!(status, STATUS_INVALID_PARAMETER, "no bytes");
+        }
+    });
+}
+
+#[test]
+fn a_preallocated_memory_object_is_the_drivers_buffer() {
+    in_driver(|_| {
+        let mut bytes = [0_u8; 16];
+        let mut memory = std::ptr::null_mut();
+        // SAFETY: a local buffer that outlives the object.
+        unsafe {
+            let status = call_unsafe_wdf_function_binding!(
+                WdfMemoryCreatePreallocated,
+                std::ptr::null_mut(),
+                bytes.as_mut_ptr().cast(),
+                16,
+                &raw mut memory
+            );
+            assert_eq!(status, 0);
+            let buffer = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, std::ptr::null_mut());
+            assert_eq!(buffer.cast(), bytes.as_mut_ptr());
+            call_unsafe_wdf_function_binding!(WdfObjectDelete, memory);
+        }
+    });
+}
+
+#[test]
+fn a_lookaside_list_makes_memory_objects() {
+    in_driver(|_| {
+        let (mut list, mut memory) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: local structures.
+        unsafe {
+            let status = call_unsafe_wdf_function_binding!(
+                WdfLookasideListCreate,
+                std::ptr::null_mut(),
+                64,
+                _POOL_TYPE::NonPagedPoolNx,
+                std::ptr::null_mut(),
+                0,
+                &raw mut list
+            );
+            assert_eq!(status, 0);
+            let status =
+                call_unsafe_wdf_function_binding!(WdfMemoryCreateFromLookaside, list, &raw mut memory);
+            assert_eq!(status, 0);
+            let mut length = 0;
+            let _ = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
+            assert_eq!(length, 64);
+        }
+    });
+}
+
+fn collection() -> WDFOBJECT {
+    let mut collection = std::ptr::null_mut();
+    // SAFETY: a local variable.
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(WdfCollectionCreate, std::ptr::null_mut(), &raw mut collection)
+    };
+    assert_eq!(status, 0);
+    collection
+}
+
+#[test]
+fn a_collection_keeps_its_objects() {
+    in_driver(|_| {
+        let collection = collection();
+        let object = create_object(&mut attributes()).expect("an object");
+        // SAFETY: the test's own objects.
+        unsafe {
+            assert_eq!(
+                call_unsafe_wdf_function_binding!(WdfCollectionAdd, collection, object),
+                0
+            );
+            assert_eq!(
+                call_unsafe_wdf_function_binding!(WdfCollectionGetCount, collection),
+                1
+            );
+            call_unsafe_wdf_function_binding!(WdfObjectDelete, object);
+            let first = call_unsafe_wdf_function_binding!(WdfCollectionGetFirstItem, collection);
+            assert_eq!(first, object, "deleted, but kept by the collection's reference");
+            call_unsafe_wdf_function_binding!(WdfCollectionRemove, collection, object);
+            let first = call_unsafe_wdf_function_binding!(WdfCollectionGetFirstItem, collection);
+            assert!(first.is_null());
+        }
+    });
+}
+
+#[test]
+fn what_is_not_in_a_collection_cannot_be_removed() {
+    let check = driver_breaks(|device| {
+        let collection = collection();
+        // SAFETY: removing what is not there is what is tried.
+        unsafe { call_unsafe_wdf_function_binding!(WdfCollectionRemove, collection, device) };
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+}
+
+#[test]
+fn a_string_object_copies_its_text() {
+    in_driver(|_| {
+        let mut string = std::ptr::null_mut();
+        let mut header = UNICODE_STRING::default();
+        let source = text("Grüße");
+        // SAFETY: local structures.
+        unsafe {
+            let status = call_unsafe_wdf_function_binding!(
+                WdfStringCreate,
+                &raw const source.header,
+                std::ptr::null_mut(),
+                &raw mut string
+            );
+            assert_eq!(status, 0);
+            call_unsafe_wdf_function_binding!(WdfStringGetUnicodeString, string, &raw mut header);
+            let units = std::slice::from_raw_parts(header.Buffer, usize::from(header.Length / 2));
+            assert_eq!(String::from_utf16_lossy(units), "Grüße");
+            assert_ne!(header.Buffer, source.header.Buffer);
+            let odd = UNICODE_STRING {
+                Length: 3,
+                ..source.header
+            };
+            let status = call_unsafe_wdf_function_binding!(
+                WdfStringCreate,
+                &raw const odd,
+                std::ptr::null_mut(),
+                &raw mut string
+            );
+            assert_eq!(status, STATUS_INVALID_PARAMETER);
+        }
+    });
+}
+
+fn parameters(device: WDFOBJECT, access: u32) -> WDFOBJECT {
+    let mut key = std::ptr::null_mut();
+    // SAFETY: the new device, and a local variable.
+    unsafe {
+        let driver = call_unsafe_wdf_function_binding!(WdfDeviceGetDriver, device);
+        let status = call_unsafe_wdf_function_binding!(
+            WdfDriverOpenParametersRegistryKey,
+            driver,
+            access,
+            std::ptr::null_mut(),
+            &raw mut key
+        );
+        assert_eq!(status, 0);
+    }
+    key
+}
+
+fn number(key: WDFOBJECT, name: &str) -> Result<u32, NTSTATUS> {
+    let mut value = 0;
+    let name = text(name);
+    // SAFETY: a key of the test's, and local variables.
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(WdfRegistryQueryULong, key, &raw const name.header, &raw mut value)
+    };
+    if status == 0 { Ok(value) } else { Err(status) }
+}
+
+#[test]
+fn a_drivers_parameters_are_in_its_registry_key() {
+    in_driver(|device| {
+        let key = parameters(device, KEY_READ);
+        assert_eq!(number(key, "answer"), Ok(42), "names do not distinguish case");
+        assert_eq!(number(key, "Question"), Err(STATUS_OBJECT_NAME_NOT_FOUND));
+        // SAFETY: a key of the test's.
+        unsafe { call_unsafe_wdf_function_binding!(WdfRegistryClose, key) };
+    });
+}
+
+#[test]
+fn a_keys_access_is_what_it_was_opened_for() {
+    in_driver(|device| {
+        let key = parameters(device, KEY_SET_VALUE);
+        assert_eq!(number(key, "Answer"), Err(STATUS_ACCESS_DENIED));
+    });
+}
+
+#[test]
+fn a_closed_key_is_gone() {
+    let check = driver_breaks(|device| {
+        let key = parameters(device, KEY_READ);
+        // SAFETY: using the key after closing it is what is tried.
+        unsafe { call_unsafe_wdf_function_binding!(WdfRegistryClose, key) };
+        let _ = number(key, "Answer");
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+}
