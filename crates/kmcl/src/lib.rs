@@ -1,6 +1,24 @@
-//! A safe library over the VMBus Kernel Mode Client Library.
+//! A safe library over the VMBus Kernel Mode Client Library (KMCL), for drivers of Hyper-V guests.
 #![no_std]
+
 #[cfg(windows)]
 extern crate wdk_sys;
 #[cfg(not(windows))]
 extern crate wdk_sys_lite as wdk_sys;
+
+pub mod channel;
+mod claim;
+pub mod host;
+pub mod incoming;
+pub mod interface;
+pub mod irql;
+pub mod lookaside;
+pub mod packet;
+pub mod pool;
+pub mod status;
+pub mod sync;
+
+/// The atomics of the library's own protocols.
+mod atomics {
+    pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}

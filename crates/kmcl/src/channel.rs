@@ -1,0 +1,802 @@
+//! Channels: configuration, life, and the callbacks that a handler gets.
+//!
+//! ```text
+//!   Interface::channel -> ChannelConfig --enable--> Channel --disable--> ClosedChannel --enable--> ...
+//!                           | setters                 |  ^                    |
+//!                           | drop: cleanup           |  | pause, start       | drop: cleanup
+//!                                                     v
+//!       opened -> started -> post_started -> process_packet, completed ... -> suspended -> closed
+//!         |          sends allowed from here ...                  ... to here
+//!         +- gives out `Sender`s
+//! ```
+//!
+//! A guest's channel is always disabled after it was closed, by whichever side: then only [`Channel::disable`] and a new
+//! `enable` bring it back.
+
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::num::NonZeroU32;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use kmcl_sys::{
+    KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT,
+    VMBCHANNEL, VMBPACKETCOMPLETION, VMBUS_CHANNEL_INIT_FLAG_IS_PIPE,
+};
+use wdk_sys::{GUID, NTSTATUS, PDEVICE_OBJECT, PVOID, STATUS_SUCCESS, UNICODE_STRING};
+
+use crate::incoming::{Disposition, Incoming};
+use crate::interface::{Interface, routes};
+use crate::irql::{CallbackPassive, Dispatch, Passive};
+use crate::lookaside::{Counters, LookasideList};
+use crate::packet::{Completed, Node, Sender, Transaction};
+use crate::pool::{PoolArc, PoolBox, Tag};
+use crate::status::{Error, Status};
+use crate::sync::{Confined, Rundown};
+
+const TAG: Tag = Tag::new(*b"KmCh");
+
+/// Calls a function of the interface's table: every member was checked to be a function when the interface was queried.
+macro_rules! call {
+    ($table:expr, $member:ident($($argument:expr),* $(,)?)) => {
+        ($table.$member.unwrap_unchecked())($($argument),*)
+    };
+}
+pub(crate) use call;
+
+/// What a driver does with a channel.
+///
+/// Every method may run on any processor, and several at a time; none is called before `enable` or after `disable` has returned.
+/// State callbacks run at `PASSIVE_LEVEL`; they must not wait for the channel itself, and the witness they get does not allow it.
+pub trait Handler: Send + Sync + Sized + 'static {
+    /// What travels with a packet that is sent with [`Sender::transaction`].
+    type Transaction: Transaction;
+
+    /// The channel has been opened; nothing is sent yet. An error rolls back to a closed channel.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the driver needs that it could not get.
+    fn opened(&self, cx: &mut Context<'_, Self>) -> Result<(), Status> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// The channel is configured and sends may be queued; nothing is received yet. Must not wait for packets.
+    fn started(&self, cx: &mut Context<'_, Self>) {
+        let _ = cx;
+    }
+
+    /// Packets are received from now on (and perhaps since a moment ago).
+    fn post_started(&self, cx: &mut Context<'_, Self>) {
+        let _ = cx;
+    }
+
+    /// Nothing is received until the next start, and the library has closed the way out. What was received and detached must be completed
+    /// soon: whoever disabled the channel waits for it.
+    fn suspended(&self, cx: &mut Context<'_, Self>) {
+        let _ = cx;
+    }
+
+    /// The channel is closed. Packets of its own that the handler keeps must be dropped.
+    fn closed(&self, cx: &mut Context<'_, Self>) {
+        let _ = cx;
+    }
+
+    /// A packet has come. It must become a [`Disposition`]: completed, detached, deferred or failed.
+    fn process_packet<'c>(&self, cx: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c>;
+
+    /// A batch of packets is over. Only a hint: when exactly it comes is documented in two ways.
+    fn processing_complete(&self, cx: &mut Running<'_, Self>, packets: u32) {
+        let _ = (cx, packets);
+    }
+
+    /// A packet sent with [`OwnedPacket::send`](crate::packet::OwnedPacket::send) is back.
+    fn completed(&self, cx: &mut Running<'_, Self>, done: Completed<'_, Self>);
+
+    /// The device was found and could not be connected to.
+    fn pnp_failure(&self, cx: &mut Context<'_, Self>, status: Status) {
+        let _ = (cx, status);
+    }
+}
+
+/// What a state callback is given: a witness of `PASSIVE_LEVEL`, and senders.
+pub struct Context<'c, H: Handler> {
+    shared: &'c PoolArc<Shared<H>>,
+    irql: CallbackPassive<'c>,
+}
+
+impl<'c, H: Handler> Context<'c, H> {
+    /// The witness.
+    pub const fn irql(&mut self) -> &mut CallbackPassive<'c> {
+        &mut self.irql
+    }
+
+    /// A way to send, which may be kept. It works from [`Handler::started`] until the channel is suspended; then it fails until the
+    /// next start.
+    #[must_use]
+    pub fn sender(&self) -> Sender<H> {
+        Sender::new(self.shared.clone())
+    }
+}
+
+/// What a packet callback is given: a witness of at most `DISPATCH_LEVEL`, and senders.
+pub struct Running<'c, H: Handler> {
+    shared: &'c PoolArc<Shared<H>>,
+    irql: Dispatch<'c>,
+}
+
+impl<'c, H: Handler> Running<'c, H> {
+    /// The witness.
+    pub const fn irql(&mut self) -> &mut Dispatch<'c> {
+        &mut self.irql
+    }
+
+    /// A way to send.
+    #[must_use]
+    pub fn sender(&self) -> Sender<H> {
+        Sender::new(self.shared.clone())
+    }
+}
+
+/// What senders and packets share with the channel, and may outlive it with.
+///
+/// # Invariants
+///
+/// While `packets` can be acquired or is held, `channel` is an allocated channel of `interface`'s, and `nodes` is there.
+pub(crate) struct Shared<H: Handler> {
+    pub(crate) interface: core::mem::ManuallyDrop<Interface>,
+    pub(crate) channel: VMBCHANNEL,
+    pub(crate) nodes: core::mem::ManuallyDrop<LookasideList<Node<H>>>,
+    /// Held for the time of a send; run down while the channel is not started.
+    pub(crate) gate: Rundown,
+    gate_open: AtomicBool,
+    /// Held for as long as a packet, its node or an incoming packet's completion is out.
+    pub(crate) packets: Rundown,
+    pub(crate) maximum_packet_size: AtomicU32,
+}
+
+// SAFETY: the channel handle may be used from any thread; the rest is made to be shared.
+unsafe impl<H: Handler> Send for Shared<H> {}
+// SAFETY: as above.
+unsafe impl<H: Handler> Sync for Shared<H> {}
+
+impl<H: Handler> Shared<H> {
+    pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
+        self.interface.table()
+    }
+
+    /// Deletes the list and gives the interface back.
+    ///
+    /// # Safety
+    ///
+    /// Called once; the channel is cleaned up and `packets` has run down, so that nobody uses either again.
+    unsafe fn drop_parts(&self) {
+        // SAFETY: both are initialised; what is read here is the only copy that is ever dropped.
+        unsafe {
+            drop(core::mem::ManuallyDrop::into_inner(core::ptr::read(
+                &raw const self.nodes,
+            )));
+            drop(core::mem::ManuallyDrop::into_inner(core::ptr::read(
+                &raw const self.interface,
+            )));
+        }
+    }
+
+    fn open_gate(&self) {
+        if !self.gate_open.swap(true, Ordering::AcqRel) {
+            self.gate.reopen();
+        }
+    }
+
+    fn close_gate(&self, irql: &mut CallbackPassive<'_>) {
+        if self.gate_open.swap(false, Ordering::AcqRel) {
+            self.gate.wait(irql);
+        }
+    }
+}
+
+/// What the channel's pointer points to.
+///
+/// # Invariants
+///
+/// It is in nonpaged pool and stays there, shared, from `VmbChannelSetPointer` until `VmbChannelCleanup` has returned.
+pub(crate) struct Inner<H: Handler> {
+    pub(crate) shared: PoolArc<Shared<H>>,
+    pub(crate) handler: H,
+    /// What KMCL is given pointers to: no text says whether it copies them, so they stay until after the cleanup.
+    callbacks: UnsafeCell<VMB_CHANNEL_STATE_CHANGE_CALLBACKS>,
+    name: UnsafeCell<UNICODE_STRING>,
+    target: UnsafeCell<[GUID; 2]>,
+}
+
+// SAFETY: shared parts are; the cells are written only while the channel is being configured, by its one owner.
+unsafe impl<H: Handler> Sync for Inner<H> {}
+// SAFETY: as above.
+unsafe impl<H: Handler> Send for Inner<H> {}
+
+/// A channel of the library's in whichever state, owned: what the three public states wrap.
+struct Owned<H: Handler> {
+    inner: PoolBox<Inner<H>>,
+    /// Not to be sent to other threads: a handler, which is `Send`, can then not own the channel that waits for it.
+    confined: PhantomData<*mut H>,
+}
+
+impl<H: Handler> Owned<H> {
+    fn channel(&self) -> VMBCHANNEL {
+        self.inner.shared.channel
+    }
+
+    fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
+        self.inner.shared.table()
+    }
+}
+
+impl<H: Handler> Drop for Owned<H> {
+    /// Cleans a disabled channel up.
+    fn drop(&mut self) {
+        // SAFETY: an owner that is dropped runs at PASSIVE_LEVEL outside callbacks: it cannot leave such threads (see `confined`), and
+        // `Channel`'s own drop, which alone may run elsewhere, forgets this value there.
+        let mut irql = unsafe { Passive::assume() };
+        let shared = &self.inner.shared;
+        shared.packets.wait(&mut irql);
+        // SAFETY: the channel is allocated and disabled, and every packet is back: `packets` has run down. No callback runs on a disabled channel, so
+        // nobody but this owner uses the interface and the list (senders find `packets` run down); they are dropped once, here.
+        unsafe {
+            call!(shared.table(), VmbChannelCleanup(shared.channel));
+            shared.drop_parts();
+        }
+    }
+}
+
+/// A channel that is being configured: it has never been enabled.
+pub struct ChannelConfig<H: Handler>(Owned<H>);
+
+impl Interface {
+    /// Allocates a client channel for the device `parent`, with its handler.
+    ///
+    /// # Errors
+    ///
+    /// The status of `VmbChannelAllocate` or of a setter that the library itself needs, or [`Error::NoMemory`].
+    ///
+    /// # Safety
+    ///
+    /// `parent` is the device object of a device on a VMBus channel, and stays valid for as long as the channel lives.
+    pub unsafe fn channel<H: Handler>(
+        &self,
+        parent: PDEVICE_OBJECT,
+        handler: H,
+        irql: &mut Passive<'_>,
+    ) -> Result<ChannelConfig<H>, Error> {
+        let nodes = LookasideList::try_new(TAG, irql)?;
+        let mut channel: VMBCHANNEL = core::ptr::null_mut();
+        // SAFETY: PASSIVE_LEVEL by the witness; a client endpoint; the parent is the caller's word.
+        Status::check(unsafe { call!(self.table(), VmbChannelAllocate(parent, 0, &raw mut channel)) })?;
+        let cleanup = || {
+            // SAFETY: the channel was allocated above, is disabled, and nobody else knows it.
+            unsafe { call!(self.table(), VmbChannelCleanup(channel)) };
+        };
+        let shared = Shared {
+            interface: core::mem::ManuallyDrop::new(self.clone()),
+            channel,
+            nodes: core::mem::ManuallyDrop::new(nodes),
+            gate: Rundown::new(),
+            gate_open: AtomicBool::new(false),
+            packets: Rundown::new(),
+            maximum_packet_size: AtomicU32::new(0),
+        };
+        shared.gate.wait(irql);
+        let shared = match PoolArc::try_new(shared, TAG) {
+            Ok(shared) => shared,
+            Err(error) => {
+                cleanup();
+                // SAFETY: nobody else has a reference; the parts are dropped once, here.
+                unsafe { error.0.drop_parts() };
+                return Err(Error::NoMemory);
+            }
+        };
+        let inner = Inner {
+            shared,
+            handler,
+            callbacks: UnsafeCell::new(VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default()),
+            name: UnsafeCell::new(UNICODE_STRING::default()),
+            target: UnsafeCell::new([GUID::default(); 2]),
+        };
+        let inner = match PoolBox::try_new(inner, TAG) {
+            Ok(inner) => inner,
+            Err(error) => {
+                let Inner { shared, .. } = error.0;
+                cleanup();
+                // SAFETY: nobody else has a reference; the parts are dropped once, here.
+                unsafe { shared.drop_parts() };
+                return Err(Error::NoMemory);
+            }
+        };
+        // From here on dropping the owner cleans up.
+        let config = ChannelConfig(Owned {
+            inner,
+            confined: PhantomData,
+        });
+        config.register()?;
+        Ok(config)
+    }
+}
+
+impl<H: Handler> ChannelConfig<H> {
+    fn register(&self) -> Result<(), Error> {
+        let channel = self.0.channel();
+        let table = self.0.table();
+        let mut callbacks = VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default();
+        VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT(&mut callbacks);
+        callbacks.EvtChannelOpened = Some(on_opened::<H>);
+        callbacks.EvtChannelClosed = Some(on_closed::<H>);
+        callbacks.EvtChannelSuspend = Some(on_suspend::<H>);
+        callbacks.EvtChannelStarted = Some(on_started::<H>);
+        callbacks.EvtChannelPostStarted = Some(on_post_started::<H>);
+        // SAFETY: the channel is allocated and has not been enabled; the pointer is to the pinned inner part, which outlives the channel; the
+        // callbacks have KMCL's signatures and find the inner part through that pointer.
+        unsafe {
+            self.0.inner.callbacks.get().write(callbacks);
+            call!(
+                table,
+                VmbChannelSetPointer(
+                    channel,
+                    core::ptr::from_ref::<Inner<H>>(&self.0.inner).cast_mut().cast()
+                )
+            );
+            Status::check(call!(
+                table,
+                VmbChannelInitSetStateChangeCallbacks(channel, self.0.inner.callbacks.get())
+            ))?;
+            Status::check(call!(
+                table,
+                VmbChannelInitSetProcessPacketCallbacks(
+                    channel,
+                    Some(on_process_packet::<H>),
+                    Some(on_processing_complete::<H>)
+                )
+            ))
+        }
+    }
+
+    /// The largest message that is ever sent inline, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's.
+    pub fn maximum_packet_size(&mut self, bytes: NonZeroU32) -> Result<&mut Self, Error> {
+        // SAFETY: the channel is allocated and has never been enabled.
+        Status::check(unsafe {
+            call!(
+                self.0.table(),
+                VmbChannelInitSetMaximumPacketSize(self.0.channel(), bytes.get())
+            )
+        })?;
+        self.0
+            .inner
+            .shared
+            .maximum_packet_size
+            .store(bytes.get(), Ordering::Release);
+        Ok(self)
+    }
+
+    /// How much external data a packet may describe, and in how many MDLs.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's.
+    pub fn maximum_external_data(
+        &mut self,
+        bytes: NonZeroU32,
+        chain: NonZeroU32,
+    ) -> Result<&mut Self, Error> {
+        // SAFETY: the channel is allocated and has never been enabled.
+        Status::check(unsafe {
+            call!(
+                self.0.table(),
+                VmbChannelInitSetMaximumExternalData(self.0.channel(), bytes.get(), chain.get())
+            )
+        })?;
+        Ok(self)
+    }
+
+    /// The size of the two rings, in pages of 4 KiB.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's.
+    pub fn ring_pages(&mut self, incoming: NonZeroU32, outgoing: NonZeroU32) -> Result<&mut Self, Error> {
+        // SAFETY: the channel is allocated, a client's, and has never been enabled.
+        Status::check(unsafe {
+            call!(
+                self.0.table(),
+                VmbClientChannelInitSetRingBufferPageCount(self.0.channel(), incoming.get(), outgoing.get())
+            )
+        })?;
+        Ok(self)
+    }
+
+    /// The size of KMCL's context for each incoming packet, in bytes. Version 1 has no way to reach it.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's.
+    pub fn client_context_size(&mut self, bytes: u32) -> Result<&mut Self, Error> {
+        // SAFETY: the channel is allocated and has never been enabled.
+        Status::check(unsafe {
+            call!(
+                self.0.table(),
+                VmbChannelInitSetClientContextSize(self.0.channel(), bytes)
+            )
+        })?;
+        Ok(self)
+    }
+
+    /// A short name for the debugger and performance counters, in UTF-16.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] above 32,767 units, or KMCL's.
+    pub fn friendly_name(&mut self, name: &'static [u16]) -> Result<&mut Self, Error> {
+        let bytes = u16::try_from(size_of_val(name)).map_err(|_| Error::TooLarge)?;
+        let string = UNICODE_STRING {
+            Length: bytes,
+            MaximumLength: bytes,
+            Buffer: name.as_ptr().cast_mut(),
+        };
+        // SAFETY: the channel is allocated and has never been enabled; the string is kept with the channel, its text is static.
+        Status::check(unsafe {
+            self.0.inner.name.get().write(string);
+            call!(
+                self.0.table(),
+                VmbChannelInitSetFriendlyName(self.0.channel(), self.0.inner.name.get())
+            )
+        })?;
+        Ok(self)
+    }
+
+    /// Makes the channel a pipe: datagrams only, with KMCL's own header.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's.
+    pub fn pipe(&mut self) -> Result<&mut Self, Error> {
+        // SAFETY: the channel is allocated and has never been enabled.
+        Status::check(unsafe {
+            call!(
+                self.0.table(),
+                VmbChannelInitSetFlags(self.0.channel(), VMBUS_CHANNEL_INIT_FLAG_IS_PIPE)
+            )
+        })?;
+        Ok(self)
+    }
+
+    /// Lets KMCL find the device by interface type, and instance if one is given, instead of by the parent device.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's.
+    pub fn target_pnp(&mut self, interface_type: GUID, instance: Option<GUID>) -> Result<&mut Self, Error> {
+        let target = self.0.inner.target.get();
+        // SAFETY: the channel is allocated, a client's, and has never been enabled; the GUIDs are kept with the channel.
+        Status::check(unsafe {
+            target.write([interface_type, instance.unwrap_or_default()]);
+            let target = target.cast::<GUID>();
+            let instance = if instance.is_some() {
+                target.add(1)
+            } else {
+                core::ptr::null_mut()
+            };
+            call!(
+                self.0.table(),
+                VmbClientChannelInitSetTargetPnp(
+                    self.0.channel(),
+                    target,
+                    instance,
+                    Some(on_pnp_failure::<H>)
+                )
+            )
+        })?;
+        Ok(self)
+    }
+
+    /// Whether packets are received at `PASSIVE_LEVEL` only.
+    pub fn incoming_at_passive(&mut self, passive: bool) -> &mut Self {
+        // SAFETY: the channel is allocated.
+        unsafe {
+            call!(
+                self.0.table(),
+                VmbChannelSetIncomingProcessingAtPassive(self.0.channel(), u8::from(passive))
+            );
+        }
+        self
+    }
+
+    /// How many received packets may be outstanding.
+    pub fn transaction_quota(&mut self, quota: NonZeroU32) -> &mut Self {
+        // SAFETY: the channel is allocated; the quota is not zero.
+        unsafe {
+            call!(
+                self.0.table(),
+                VmbChannelSetTransactionQuota(self.0.channel(), quota.get())
+            );
+        };
+        self
+    }
+
+    /// The handler.
+    #[must_use]
+    pub fn handler(&self) -> &H {
+        &self.0.inner.handler
+    }
+
+    /// Connects to the host's offer, or waits for one without blocking. Callbacks may run before this returns.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's, with the configuration.
+    pub fn enable(self, irql: &mut Passive<'_>) -> Result<Channel<H>, (Error, Self)> {
+        enable(self.0, irql).map_err(|(error, owned)| (error, Self(owned)))
+    }
+}
+
+fn enable<H: Handler>(owned: Owned<H>, _irql: &mut Passive<'_>) -> Result<Channel<H>, (Error, Owned<H>)> {
+    // SAFETY: the channel is allocated and disabled, its callbacks are registered, and the inner part is in place.
+    match Status::check(unsafe { call!(owned.table(), VmbChannelEnable(owned.channel())) }) {
+        Ok(()) => Ok(Channel {
+            owned: core::mem::ManuallyDrop::new(owned),
+        }),
+        Err(error) => Err((error, owned)),
+    }
+}
+
+/// An enabled channel, owned.
+///
+/// It cannot be sent to another thread, so that a [`Handler`] cannot own the channel that waits for its callbacks; a
+/// [`PassiveCell`](crate::sync::PassiveCell) keeps one in a device's context. Dropping it disables the channel, which waits until
+/// every received packet is completed and every packet handed out is back. Dropped above `PASSIVE_LEVEL` it cannot wait: it
+/// leaks, and debug builds say so.
+///
+/// There is no way to send from here, only from a callback:
+///
+/// ```compile_fail
+/// # use kmcl::channel::{Channel, Handler};
+/// fn send<H: Handler>(channel: &Channel<H>) {
+///     channel.sender();
+/// }
+/// ```
+pub struct Channel<H: Handler> {
+    owned: core::mem::ManuallyDrop<Owned<H>>,
+}
+
+/// A channel that was enabled and is disabled.
+pub struct ClosedChannel<H: Handler>(Owned<H>);
+
+// SAFETY: a channel's owner may be any thread at PASSIVE_LEVEL outside callbacks.
+unsafe impl<H: Handler> Confined for Channel<H> {}
+// SAFETY: as above.
+unsafe impl<H: Handler> Confined for ChannelConfig<H> {}
+// SAFETY: as above.
+unsafe impl<H: Handler> Confined for ClosedChannel<H> {}
+
+impl<H: Handler> ClosedChannel<H> {
+    /// Enables the channel again.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's, with the channel.
+    pub fn enable(self, irql: &mut Passive<'_>) -> Result<Channel<H>, (Error, Self)> {
+        enable(self.0, irql).map_err(|(error, owned)| (error, Self(owned)))
+    }
+
+    /// The handler.
+    #[must_use]
+    pub fn handler(&self) -> &H {
+        &self.0.inner.handler
+    }
+}
+
+impl<H: Handler> Channel<H> {
+    /// Closes the channel. Waits until every received packet is completed and the `closed` callback has run.
+    pub fn disable(self, irql: &mut Passive<'_>) -> ClosedChannel<H> {
+        let mut this = core::mem::ManuallyDrop::new(self);
+        this.disable_now(irql);
+        // SAFETY: `this` is forgotten, so the owned part is taken once.
+        ClosedChannel(unsafe { core::mem::ManuallyDrop::take(&mut this.owned) })
+    }
+
+    fn disable_now(&self, _irql: &mut Passive<'_>) {
+        // SAFETY: the channel is enabled; PASSIVE_LEVEL outside callbacks by the witness.
+        unsafe { call!(self.owned.table(), VmbChannelDisable(self.owned.channel())) };
+    }
+
+    /// Pauses: nothing is received until [`Channel::start`]. Waits until every received packet is completed.
+    pub fn pause(&self, _irql: &mut Passive<'_>) {
+        // SAFETY: the channel is enabled; PASSIVE_LEVEL outside callbacks by the witness.
+        unsafe { call!(self.owned.table(), VmbChannelPause(self.owned.channel())) };
+    }
+
+    /// Goes on after [`Channel::pause`].
+    pub fn start(&self, _irql: &mut Passive<'_>) {
+        // SAFETY: the channel is enabled; PASSIVE_LEVEL outside callbacks by the witness.
+        unsafe { call!(self.owned.table(), VmbChannelStart(self.owned.channel())) };
+    }
+
+    /// How many received packets may be outstanding. A higher quota starts a stalled queue only when the next packet is completed.
+    pub fn transaction_quota(&self, quota: NonZeroU32) {
+        // SAFETY: the channel is allocated; the quota is not zero.
+        unsafe {
+            call!(
+                self.owned.table(),
+                VmbChannelSetTransactionQuota(self.owned.channel(), quota.get())
+            );
+        };
+    }
+
+    /// The instance GUID of the device on the bus.
+    #[must_use]
+    pub fn instance(&self) -> GUID {
+        let mut instance = GUID::default();
+        // SAFETY: the channel is allocated, and the GUID is writable.
+        unsafe {
+            call!(
+                self.owned.table(),
+                VmbChannelGetInterfaceInstance(self.owned.channel(), &raw mut instance)
+            );
+        }
+        instance
+    }
+
+    /// The handler.
+    #[must_use]
+    pub fn handler(&self) -> &H {
+        &self.owned.inner.handler
+    }
+
+    /// What the lookaside list of the channel's packets has done.
+    #[must_use]
+    pub fn lookaside_counters(&self) -> Counters {
+        self.owned.inner.shared.nodes.counters()
+    }
+}
+
+impl<H: Handler> Drop for Channel<H> {
+    fn drop(&mut self) {
+        // SAFETY: reading the IRQL has no precondition.
+        if u32::from(unsafe { wdk_sys::ntddk::KeGetCurrentIrql() }) != wdk_sys::PASSIVE_LEVEL {
+            debug_assert!(false, "a channel is dropped above PASSIVE_LEVEL and leaks");
+            return;
+        }
+        // SAFETY: PASSIVE_LEVEL as just read; an owner never runs in a channel callback, as it cannot leave its thread.
+        let mut irql = unsafe { Passive::assume() };
+        self.disable_now(&mut irql);
+        // SAFETY: the owned part is dropped once, here.
+        unsafe { core::mem::ManuallyDrop::drop(&mut self.owned) };
+    }
+}
+
+// ---- KMCL's callbacks ----
+
+/// # Safety
+///
+/// This is a callback of KMCL's for a channel whose pointer `ChannelConfig::register` set, for the same handler type.
+pub(crate) unsafe fn inner<'a, H: Handler>(channel: VMBCHANNEL) -> Option<&'a Inner<H>> {
+    // SAFETY: the channel is valid in its callback; its pointer is the pinned inner part, which lives until the channel has been cleaned
+    // up, after the last callback.
+    unsafe { routes::channel_pointer(channel).cast::<Inner<H>>().as_ref() }
+}
+
+macro_rules! state_callback {
+    ($name:ident, |$inner:ident, $cx:ident| $body:block) => {
+        unsafe extern "C" fn $name<H: Handler>(channel: VMBCHANNEL) {
+            // SAFETY: KMCL calls this with a channel on which it was registered.
+            let Some($inner) = (unsafe { inner::<H>(channel) }) else {
+                return;
+            };
+            // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL.
+            let irql = unsafe { CallbackPassive::assume() };
+            #[allow(unused_mut, reason = "not every callback needs it")]
+            let mut $cx = Context {
+                shared: &$inner.shared,
+                irql,
+            };
+            $body
+        }
+    };
+}
+
+state_callback!(on_started, |inner, cx| {
+    inner.shared.open_gate();
+    inner.handler.started(&mut cx);
+});
+state_callback!(on_post_started, |inner, cx| {
+    inner.handler.post_started(&mut cx);
+});
+state_callback!(on_suspend, |inner, cx| {
+    inner.shared.close_gate(&mut cx.irql);
+    inner.handler.suspended(&mut cx);
+});
+state_callback!(on_closed, |inner, cx| {
+    // Whether Closed may come without Suspend is documented nowhere.
+    inner.shared.close_gate(&mut cx.irql);
+    inner.handler.closed(&mut cx);
+});
+
+unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
+    // SAFETY: KMCL calls this with a channel on which it was registered.
+    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
+        return STATUS_SUCCESS;
+    };
+    // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL.
+    let irql = unsafe { CallbackPassive::assume() };
+    match inner.handler.opened(&mut Context {
+        shared: &inner.shared,
+        irql,
+    }) {
+        Ok(()) => STATUS_SUCCESS,
+        // A success or informational status would be taken for success.
+        Err(Status(status)) if status < 0 => status,
+        Err(_) => wdk_sys::STATUS_UNSUCCESSFUL,
+    }
+}
+
+unsafe extern "C" fn on_pnp_failure<H: Handler>(channel: VMBCHANNEL, status: NTSTATUS) {
+    // SAFETY: KMCL calls this with a channel on which it was registered.
+    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
+        return;
+    };
+    // SAFETY: KMCL calls this at PASSIVE_LEVEL.
+    let irql = unsafe { CallbackPassive::assume() };
+    inner.handler.pnp_failure(
+        &mut Context {
+            shared: &inner.shared,
+            irql,
+        },
+        Status(status),
+    );
+}
+
+unsafe extern "C" fn on_process_packet<H: Handler>(
+    channel: VMBCHANNEL,
+    packet: VMBPACKETCOMPLETION,
+    buffer: PVOID,
+    length: u32,
+    flags: u32,
+) {
+    // SAFETY: KMCL calls this with a channel on which it was registered.
+    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
+        return;
+    };
+    // SAFETY: KMCL calls this at DISPATCH_LEVEL or below.
+    let irql = unsafe { Dispatch::assume() };
+    // SAFETY: the packet and its buffer are KMCL's for the time of this call, and this is its only owner.
+    let packet = unsafe { Incoming::new(&inner.shared, packet, buffer.cast(), length, flags) };
+    let _: Disposition<'_> = inner.handler.process_packet(
+        &mut Running {
+            shared: &inner.shared,
+            irql,
+        },
+        packet,
+    );
+}
+
+unsafe extern "C" fn on_processing_complete<H: Handler>(channel: VMBCHANNEL, packets: u32) {
+    // SAFETY: KMCL calls this with a channel on which it was registered.
+    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
+        return;
+    };
+    // SAFETY: KMCL calls this at DISPATCH_LEVEL or below.
+    let irql = unsafe { Dispatch::assume() };
+    inner.handler.processing_complete(
+        &mut Running {
+            shared: &inner.shared,
+            irql,
+        },
+        packets,
+    );
+}
+
+impl<'c, H: Handler> Running<'c, H> {
+    pub(crate) const fn new(shared: &'c PoolArc<Shared<H>>, irql: Dispatch<'c>) -> Self {
+        Self { shared, irql }
+    }
+}

@@ -1,0 +1,133 @@
+//! Memory that the host may still write.
+//!
+//! Bytes from the other side of a channel can change while they are read; a `&[u8]` over them would be undefined
+//! behaviour, and a length checked once could be another when used. So they are seen through [`HostBytes`], which only copies
+//! out: each value is read once, and what was read is the driver's own.
+
+use core::marker::PhantomData;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// A view of memory that the host may write at any time.
+///
+/// # Invariants
+///
+/// `start` is valid for reads of `length` bytes for the lifetime, though what is read may change between two reads.
+#[derive(Clone, Copy)]
+pub struct HostBytes<'a> {
+    start: *const u8,
+    length: usize,
+    lifetime: PhantomData<&'a ()>,
+}
+
+impl<'a> HostBytes<'a> {
+    /// # Safety
+    ///
+    /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Nobody in the guest writes them meanwhile.
+    pub(crate) const unsafe fn new(start: *const u8, length: usize) -> Self {
+        Self {
+            start,
+            length,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// Bytes in the view. On a raw channel this is the sent length rounded up to 8: protocols carry their own.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The part from `offset` on, at most `length` bytes; none if `offset` is beyond the end.
+    #[must_use]
+    pub fn part(&self, offset: usize, length: usize) -> Option<HostBytes<'a>> {
+        let left = self.length.checked_sub(offset)?;
+        // The offset is within the view, so the pointer stays within what it was made for.
+        Some(Self {
+            start: self.start.wrapping_add(offset),
+            length: left.min(length),
+            lifetime: PhantomData,
+        })
+    }
+
+    /// Copies as many bytes as both sides have, and says how many.
+    pub fn copy_to(&self, target: &mut [u8]) -> usize {
+        let count = self.length.min(target.len());
+        // SAFETY: the view is valid for `count` bytes by its invariant, and the target has as many.
+        unsafe { copy(self.start, target.as_mut_ptr(), count) };
+        count
+    }
+
+    /// Reads a value of the wire format at an offset; none if it does not fit.
+    #[must_use]
+    pub fn read<T: FromBytes + IntoBytes + Immutable>(&self, offset: usize) -> Option<T> {
+        let part = self.part(offset, size_of::<T>())?;
+        if part.length < size_of::<T>() {
+            return None;
+        }
+        let mut value = T::new_zeroed();
+        part.copy_to(value.as_mut_bytes());
+        Some(value)
+    }
+
+    /// A cursor from the first byte on.
+    #[must_use]
+    pub const fn reader(&self) -> Reader<'a> {
+        Reader { rest: *self }
+    }
+}
+
+/// Reads one value after another.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    rest: HostBytes<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// The next value; none if fewer bytes are left.
+    pub fn read<T: FromBytes + IntoBytes + Immutable>(&mut self) -> Option<T> {
+        let value = self.rest.read(0)?;
+        self.rest = self.rest.part(size_of::<T>(), usize::MAX)?;
+        Some(value)
+    }
+
+    /// What has not been read.
+    #[must_use]
+    pub const fn rest(&self) -> HostBytes<'a> {
+        self.rest
+    }
+}
+
+/// Copies bytes that somebody else may write meanwhile, each read once: words where the source is aligned, bytes around them.
+///
+/// # Safety
+///
+/// `from` is valid for reads and `to` for writes of `count` bytes, and they do not overlap.
+unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
+    const WORD: usize = size_of::<u64>();
+    let head = from.align_offset(WORD).min(count);
+    let words = count.saturating_sub(head) / WORD;
+    let tail = head.saturating_add(words.saturating_mul(WORD));
+    let byte = |offset: usize| {
+        // SAFETY: the offset is below `count`, for which the caller vouches.
+        unsafe { to.add(offset).write(from.add(offset).read_volatile()) };
+    };
+    (0..head).for_each(byte);
+    for word in 0..words {
+        let offset = head.saturating_add(word.saturating_mul(WORD));
+        // SAFETY: the word lies within `count` bytes; the source is aligned from `head` on, and the target may be anywhere.
+        unsafe {
+            #[allow(clippy::cast_ptr_alignment, reason = "the source is aligned from `head` on")]
+            let word = from.add(offset).cast::<u64>().read_volatile();
+            to.add(offset)
+                .copy_from_nonoverlapping(word.to_ne_bytes().as_ptr(), WORD);
+        }
+    }
+    (tail..count).for_each(byte);
+}

@@ -1,0 +1,197 @@
+//! The interface of the bus driver: a table of functions, counted.
+
+use core::mem::offset_of;
+
+use kmcl_sys::{
+    KMCL_CLIENT_INTERFACE_TYPE, KMCL_CLIENT_INTERFACE_V1, KMCL_CLIENT_INTERFACE_VERSION_V1, MEMBER_COUNT,
+};
+use wdk_sys::{INTERFACE, PINTERFACE, WDFDEVICE, WDFIOTARGET, call_unsafe_wdf_function_binding};
+
+use crate::irql::Passive;
+use crate::pool::{PoolArc, Tag};
+use crate::status::{Error, Status};
+
+const TAG: Tag = Tag::new(*b"KmIf");
+const SIZE: u16 = 360;
+const VERSION: u16 = 1;
+const _: () = assert!(KMCL_CLIENT_INTERFACE_VERSION_V1 == VERSION as u32);
+const _: () = assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == SIZE as usize);
+
+/// A reference to the KMCL client interface.
+///
+/// # Invariants
+///
+/// The table was filled by a successful query, and every member of it is a function. The query left one reference of the exporter's,
+/// which the last clone gives back.
+#[derive(Clone)]
+pub struct Interface(PoolArc<Table>);
+
+pub(crate) struct Table(KMCL_CLIENT_INTERFACE_V1);
+
+// SAFETY: the table is not written after the query; its functions may be called from any thread.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+impl Interface {
+    /// Asks the drivers below `device`, a function device object on a VMBus device, for the interface.
+    ///
+    /// # Errors
+    ///
+    /// The status of `WdfFdoQueryForInterface` (`STATUS_NOT_SUPPORTED` where no VMBus device is below), [`Error::InvalidInterface`] for
+    /// an answer that is not version 1, [`Error::NoMemory`].
+    ///
+    /// # Safety
+    ///
+    /// `device` is a valid framework device object.
+    pub unsafe fn query(device: WDFDEVICE, _irql: &mut Passive<'_>) -> Result<Self, Error> {
+        Self::query_with(|interface| {
+            // SAFETY: PASSIVE_LEVEL by the witness, a valid device by the caller; the GUID is a constant of the kit's; `interface` has SIZE
+            // bytes, zeroed; no interface-specific data.
+            unsafe {
+                call_unsafe_wdf_function_binding!(
+                    WdfFdoQueryForInterface,
+                    device,
+                    &raw const KMCL_CLIENT_INTERFACE_TYPE,
+                    interface,
+                    SIZE,
+                    VERSION,
+                    core::ptr::null_mut(),
+                )
+            }
+        })
+    }
+
+    /// Asks another device stack, the bus driver's own (`\Device\VMBus\kmcl_interface`), for the interface.
+    ///
+    /// # Errors
+    ///
+    /// As [`Interface::query`].
+    ///
+    /// # Safety
+    ///
+    /// `target` is a valid, open remote I/O target.
+    pub unsafe fn query_io_target(target: WDFIOTARGET, _irql: &mut Passive<'_>) -> Result<Self, Error> {
+        Self::query_with(|interface| {
+            // SAFETY: as in `query`, with an I/O target that the caller vouches for.
+            unsafe {
+                call_unsafe_wdf_function_binding!(
+                    WdfIoTargetQueryForInterface,
+                    target,
+                    &raw const KMCL_CLIENT_INTERFACE_TYPE,
+                    interface,
+                    SIZE,
+                    VERSION,
+                    core::ptr::null_mut(),
+                )
+            }
+        })
+    }
+
+    fn query_with(query: impl FnOnce(PINTERFACE) -> i32) -> Result<Self, Error> {
+        let mut table = KMCL_CLIENT_INTERFACE_V1::default();
+        let status = query((&raw mut table).cast());
+        if status < 0 {
+            return Err(Error::Status(Status(status)));
+        }
+        // From here on dropping the table gives the reference back.
+        let table = Table(table);
+        if table.is_complete() {
+            routes::set(&table.0);
+        }
+        if !table.is_complete() {
+            return Err(Error::InvalidInterface);
+        }
+        PoolArc::try_new(table, TAG)
+            .map(Self)
+            .map_err(|_| Error::NoMemory)
+    }
+
+    pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
+        &self.0.0
+    }
+}
+
+impl Table {
+    fn header(&self) -> INTERFACE {
+        // SAFETY: the table begins with an INTERFACE (the header's nameless first member), which is plain data.
+        unsafe { (&raw const self.0).cast::<INTERFACE>().read() }
+    }
+
+    /// A KMDF exporter may answer a larger request by filling less of it; so nothing is taken for granted.
+    fn is_complete(&self) -> bool {
+        let header = self.header();
+        let members = (&raw const self.0)
+            .wrapping_byte_add(offset_of!(KMCL_CLIENT_INTERFACE_V1, VmbChannelAllocate))
+            .cast::<*const ()>();
+        header.Size >= SIZE
+            && header.Version == VERSION
+            // SAFETY: the members are MEMBER_COUNT pointers from the first one on, as kmcl-sys asserts; each may be read as a pointer.
+            && (0..MEMBER_COUNT).all(|index| unsafe { !members.wrapping_add(index).read().is_null() })
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        let header = self.header();
+        if let Some(dereference) = header.InterfaceDereference {
+            // SAFETY: the successful query left one reference that has not been given back; this is its only end. The argument is the
+            // interface's own context.
+            unsafe { dereference(header.Context) };
+        }
+    }
+}
+
+/// How a callback finds its way back.
+///
+/// KMCL's callbacks get a channel or a packet and no context; what belongs to it is reached through functions of the table. Those
+/// three stand here for the driver as a whole: they are the bus driver's own code and the same in every interface that it gives out.
+pub(crate) mod routes {
+    use core::sync::atomic::{AtomicPtr, Ordering};
+
+    use kmcl_sys::{KMCL_CLIENT_INTERFACE_V1, VMBCHANNEL, VMBPACKET};
+    use wdk_sys::PVOID;
+
+    static CHANNEL_POINTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+    static PACKET_POINTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+    static PACKET_CHANNEL: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+
+    pub(super) fn set(table: &KMCL_CLIENT_INTERFACE_V1) {
+        if let (Some(channel), Some(pointer), Some(of)) = (
+            table.VmbChannelGetPointer,
+            table.VmbPacketGetPointer,
+            table.VmbPacketGetChannel,
+        ) {
+            CHANNEL_POINTER.store(channel as *mut (), Ordering::Release);
+            PACKET_POINTER.store(pointer as *mut (), Ordering::Release);
+            PACKET_CHANNEL.store(of as *mut (), Ordering::Release);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `channel` is a channel of an interface that was queried, and valid.
+    pub unsafe fn channel_pointer(channel: VMBCHANNEL) -> PVOID {
+        type Get = unsafe extern "C" fn(VMBCHANNEL) -> PVOID;
+        // SAFETY: a channel exists, so an interface was queried and `set` has stored the function, of this type.
+        unsafe { core::mem::transmute::<*mut (), Get>(CHANNEL_POINTER.load(Ordering::Acquire))(channel) }
+    }
+
+    /// # Safety
+    ///
+    /// `packet` is a packet of an interface that was queried, and valid.
+    pub unsafe fn packet_pointer(packet: VMBPACKET) -> PVOID {
+        type Get = unsafe extern "C" fn(VMBPACKET) -> PVOID;
+        // SAFETY: as above.
+        unsafe { core::mem::transmute::<*mut (), Get>(PACKET_POINTER.load(Ordering::Acquire))(packet) }
+    }
+
+    /// # Safety
+    ///
+    /// `packet` is a packet of an interface that was queried, and valid.
+    pub unsafe fn packet_channel(packet: VMBPACKET) -> VMBCHANNEL {
+        type Get = unsafe extern "C" fn(VMBPACKET) -> VMBCHANNEL;
+        // SAFETY: as above.
+        unsafe { core::mem::transmute::<*mut (), Get>(PACKET_CHANNEL.load(Ordering::Acquire))(packet) }
+    }
+}

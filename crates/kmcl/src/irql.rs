@@ -1,0 +1,76 @@
+//! Interrupt request levels as types.
+//!
+//! A *witness* is a zero-sized value that proves at which IRQL its holder runs. Callbacks receive one, guards that raise the IRQL
+//! borrow it for as long as they live and lend one of the higher level; what waits or touches paged memory asks for one. A
+//! witness is neither `Copy` nor `Send`: it belongs to the code that runs right now.
+//!
+//! | witness | level | where it comes from |
+//! |---|---|---|
+//! | [`Passive`] | `PASSIVE_LEVEL`, in a thread that may wait for a channel | the driver's trampolines (`EvtDevicePrepareHardware` …) |
+//! | [`CallbackPassive`] | `PASSIVE_LEVEL`, inside a callback of a channel: must not wait for that channel | channel callbacks |
+//! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, spin lock guards, the driver's trampolines |
+//!
+//! ```compile_fail
+//! # use kmcl::{irql::{Dispatch, Passive}, sync::Event};
+//! fn at_dispatch(event: &Event, irql: &mut Dispatch<'_>) {
+//!     event.wait(irql, None); // waiting asks for PASSIVE_LEVEL
+//! }
+//! ```
+
+use core::marker::PhantomData;
+
+type NotSend<'a> = PhantomData<*mut &'a ()>;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Proof of running at `DISPATCH_LEVEL` or below.
+pub trait Irql: sealed::Sealed {
+    /// Lends a witness of `DISPATCH_LEVEL` at most.
+    #[inline]
+    fn dispatch(&mut self) -> Dispatch<'_> {
+        Dispatch(PhantomData)
+    }
+}
+
+/// Proof of running at `PASSIVE_LEVEL`: paged memory may be touched, and short waits are allowed.
+pub trait AtPassive: Irql {}
+
+/// `PASSIVE_LEVEL`, in a thread whose progress no channel of the library's waits for.
+#[derive(Debug)]
+pub struct Passive<'a>(NotSend<'a>);
+
+/// `PASSIVE_LEVEL`, inside a callback of a channel.
+#[derive(Debug)]
+pub struct CallbackPassive<'a>(NotSend<'a>);
+
+/// At most `DISPATCH_LEVEL`.
+#[derive(Debug)]
+pub struct Dispatch<'a>(NotSend<'a>);
+
+macro_rules! witness {
+    ($name:ident: $($how:literal)*) => {
+        impl $name<'_> {
+            /// Asserts the level.
+            ///
+            /// # Safety
+            ///
+            $(#[doc = $how])*
+            #[inline]
+            #[must_use]
+            pub const unsafe fn assume() -> Self {
+                Self(PhantomData)
+            }
+        }
+        impl sealed::Sealed for $name<'_> {}
+        impl Irql for $name<'_> {}
+    };
+}
+
+witness!(Passive: "The caller runs at `PASSIVE_LEVEL`, outside every callback of a channel, and no other witness of it is in use;" "the witness does not outlive that.");
+witness!(CallbackPassive: "The caller runs at `PASSIVE_LEVEL` and no other witness of it is in use; the witness does not outlive that.");
+witness!(Dispatch: "The caller runs at `DISPATCH_LEVEL` or below for as long as the witness lives.");
+
+impl AtPassive for Passive<'_> {}
+impl AtPassive for CallbackPassive<'_> {}

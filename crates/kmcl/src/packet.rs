@@ -1,0 +1,479 @@
+//! Packets to the host: owned by one side at a time.
+//!
+//! ```text
+//!   Sender::packet       -> Packet --send_static, send_copied--> KMCL's (its default routine frees it)
+//!   Sender::transaction  -> OwnedPacket --send--> in flight --> Handler::completed -> OwnedPacket --send--> ...
+//!                             ^  drop: freed         |
+//!                             +--- the send failed --+
+//! ```
+//!
+//! A packet of the second kind has a *node*, an entry of the channel's own lookaside list, in which its [`Transaction`] (context and
+//! buffers) stays, untouched, until KMCL is done with it. In the steady state a send allocates nothing from pool.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+use kmcl_sys::{
+    VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER, VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
+};
+use wdk_sys::{NTSTATUS, PVOID};
+
+use crate::channel::{self, Handler, Running, Shared, call};
+use crate::claim::{Claim, References};
+use crate::host::HostBytes;
+use crate::interface::routes;
+use crate::irql::{AtPassive, Dispatch};
+use crate::pool::PoolArc;
+use crate::status::{Error, Status};
+
+/// What travels with a packet and stays put until it is back.
+pub trait Transaction: Send + 'static {
+    /// The message. It must not be empty; it is read while the packet is sent, perhaps until it is completed.
+    fn payload(&self) -> &[u8];
+}
+
+/// When a packet that was sent comes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// As soon as it is in the ring; there is no reply.
+    Notify,
+    /// When the host has completed it, with the host's reply.
+    Transact,
+}
+
+/// A send that failed, with what was to be sent.
+pub struct SendError<P> {
+    /// Why.
+    pub error: Error,
+    /// The packet; none if KMCL has run its completion routine all the same, which then has delivered it to
+    /// [`Handler::completed`].
+    pub packet: Option<P>,
+}
+
+impl<P> fmt::Debug for SendError<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendError")
+            .field("error", &self.error)
+            .field("packet", &self.packet.is_some())
+            .finish()
+    }
+}
+
+/// A way to send on a channel, to be kept and cloned. Sends fail with [`Error::NotOpen`] while the channel is not started.
+pub struct Sender<H: Handler>(PoolArc<Shared<H>>);
+
+impl<H: Handler> Clone for Sender<H> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<H: Handler> Sender<H> {
+    pub(crate) const fn new(shared: PoolArc<Shared<H>>) -> Self {
+        Self(shared)
+    }
+
+    /// The largest message, in bytes, as the channel was configured.
+    #[must_use]
+    pub fn maximum_packet_size(&self) -> u32 {
+        self.0.maximum_packet_size.load(Ordering::Acquire)
+    }
+
+    /// A packet without a context.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpen`], [`Error::NoMemory`].
+    pub fn packet(&self) -> Result<Packet<H>, Error> {
+        let shared = self.0.clone();
+        let packet = allocate(&shared)?;
+        Ok(Packet {
+            shared: ManuallyDrop::new(shared),
+            packet,
+        })
+    }
+
+    /// A packet with a context, which comes back to the handler.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpen`], [`Error::NoMemory`], with the context.
+    pub fn transaction(
+        &self,
+        transaction: H::Transaction,
+    ) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
+        let shared = self.0.clone();
+        let packet = match allocate(&shared) {
+            Ok(packet) => packet,
+            Err(error) => return Err((error, transaction)),
+        };
+        let Some(node) = shared.nodes.allocate_raw() else {
+            // SAFETY: the packet was allocated above and never sent; so was its acquisition of `packets`.
+            unsafe { release(&shared, packet) };
+            return Err((Error::NoMemory, transaction));
+        };
+        // SAFETY: the entry is free memory for a node; the packet is allocated and not sent, so its pointer and routine may be set.
+        unsafe {
+            node.write(Node {
+                claim: Claim::new(),
+                references: References::new(),
+                packet,
+                shared: ManuallyDrop::new(shared),
+                transaction: UnsafeCell::new(MaybeUninit::new(transaction)),
+            });
+            let table = node.as_ref().shared.table();
+            call!(table, VmbPacketSetPointer(packet, node.as_ptr().cast()));
+            call!(
+                table,
+                VmbPacketSetCompletionRoutine(packet, Some(on_completed::<H>))
+            );
+        }
+        Ok(OwnedPacket { node })
+    }
+}
+
+/// Acquires the right to a packet, and a packet.
+fn allocate<H: Handler>(shared: &Shared<H>) -> Result<VMBPACKET, Error> {
+    if !shared.packets.acquire_raw() {
+        return Err(Error::NotOpen);
+    }
+    // SAFETY: the channel is allocated while `packets` is held.
+    let packet = unsafe { call!(shared.table(), VmbPacketAllocate(shared.channel)) };
+    if packet.is_null() {
+        // SAFETY: acquired above.
+        unsafe { shared.packets.release_raw() };
+        return Err(Error::NoMemory);
+    }
+    Ok(packet)
+}
+
+/// # Safety
+///
+/// The packet came from [`allocate`] and is not in flight; the caller gives both up.
+unsafe fn release<H: Handler>(shared: &Shared<H>, packet: VMBPACKET) {
+    // SAFETY: as the caller says.
+    unsafe {
+        call!(shared.table(), VmbPacketFree(packet));
+        shared.packets.release_raw();
+    }
+}
+
+fn checked<H: Handler>(shared: &Shared<H>, payload: &[u8]) -> Result<u32, Error> {
+    let length = u32::try_from(payload.len()).map_err(|_| Error::TooLarge)?;
+    let limit = shared.maximum_packet_size.load(Ordering::Acquire);
+    if length == 0 {
+        Err(Error::InvalidLength)
+    } else if limit != 0 && length > limit {
+        Err(Error::TooLarge)
+    } else {
+        Ok(length)
+    }
+}
+
+/// A packet with KMCL's default completion routine: freed when dropped, KMCL's own when sent.
+///
+/// # Invariants
+///
+/// `packet` is allocated and not sent; one acquisition of `shared.packets` belongs to it.
+pub struct Packet<H: Handler> {
+    shared: ManuallyDrop<PoolArc<Shared<H>>>,
+    packet: VMBPACKET,
+}
+
+// SAFETY: a packet may be used from any thread.
+unsafe impl<H: Handler> Send for Packet<H> {}
+
+impl<H: Handler> Packet<H> {
+    /// Sends bytes that stay for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] with the packet.
+    pub fn send_static(self, payload: &'static [u8]) -> Result<(), SendError<Self>> {
+        self.send(payload, 0)
+    }
+
+    /// Sends bytes that KMCL copies before it raises the IRQL (it is told that they are pageable).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] with the packet.
+    pub fn send_copied(self, payload: &[u8], _irql: &mut impl AtPassive) -> Result<(), SendError<Self>> {
+        self.send(payload, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER)
+    }
+
+    fn send(self, payload: &[u8], flags: u32) -> Result<(), SendError<Self>> {
+        let length = match checked(&self.shared, payload) {
+            Ok(length) => length,
+            Err(error) => {
+                return Err(SendError {
+                    error,
+                    packet: Some(self),
+                });
+            }
+        };
+        let Some(sending) = self.shared.gate.try_acquire() else {
+            return Err(SendError {
+                error: Error::NotOpen,
+                packet: Some(self),
+            });
+        };
+        // SAFETY: by the invariant the packet is ours and not sent; the buffer outlives every use of it (static, or copied by KMCL during the
+        // call); the channel is started while the gate is held.
+        let status = unsafe {
+            call!(
+                self.shared.table(),
+                VmbPacketSend(
+                    self.packet,
+                    payload.as_ptr().cast_mut().cast(),
+                    length,
+                    core::ptr::null_mut(),
+                    flags
+                )
+            )
+        };
+        drop(sending);
+        if status < 0 {
+            return Err(SendError {
+                error: Error::Status(Status(status)),
+                packet: Some(self),
+            });
+        }
+        // KMCL frees the packet from here on. A channel is cleaned up only when it is disabled, and then no packet is in flight.
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the acquisition and the reference are given back once: `this` is forgotten.
+        unsafe {
+            this.shared.packets.release_raw();
+            ManuallyDrop::drop(&mut this.shared);
+        }
+        Ok(())
+    }
+}
+
+impl<H: Handler> Drop for Packet<H> {
+    fn drop(&mut self) {
+        // SAFETY: by the invariant the packet is not in flight; it and the reference end here.
+        unsafe {
+            release(&self.shared, self.packet);
+            ManuallyDrop::drop(&mut self.shared);
+        }
+    }
+}
+
+/// What stays with a packet: an entry of the channel's lookaside list.
+pub(crate) struct Node<H: Handler> {
+    claim: Claim,
+    references: References,
+    packet: VMBPACKET,
+    shared: ManuallyDrop<PoolArc<Shared<H>>>,
+    transaction: UnsafeCell<MaybeUninit<H::Transaction>>,
+}
+
+/// Gives one reference to a node back; with the last one the node returns to its list.
+///
+/// # Safety
+///
+/// The caller owns the reference.
+unsafe fn release_node<H: Handler>(node: NonNull<Node<H>>) {
+    // SAFETY: the node lives while the caller's reference does. With the last one nobody else knows it: it is taken apart and its memory goes back
+    // to the list, which is there until `packets` is released.
+    unsafe {
+        if node.as_ref().references.release() {
+            let shared = core::ptr::read(&raw const (*node.as_ptr()).shared);
+            shared.nodes.free_raw(node);
+            shared.packets.release_raw();
+            drop(ManuallyDrop::into_inner(shared));
+        }
+    }
+}
+
+/// A packet with its context, owned.
+///
+/// # Invariants
+///
+/// The node holds an initialised transaction and an allocated packet that is not in flight; this is their only owner, with one
+/// reference to the node.
+pub struct OwnedPacket<H: Handler> {
+    node: NonNull<Node<H>>,
+}
+
+// SAFETY: the packet may be used from any thread, and its context is `Send`.
+unsafe impl<H: Handler> Send for OwnedPacket<H> {}
+
+impl<H: Handler> OwnedPacket<H> {
+    fn node(&self) -> &Node<H> {
+        // SAFETY: by the invariant the node lives as long as this.
+        unsafe { self.node.as_ref() }
+    }
+
+    /// The context.
+    #[must_use]
+    pub fn context(&self) -> &H::Transaction {
+        // SAFETY: by the invariant it is initialised and ours.
+        unsafe { (*self.node().transaction.get()).assume_init_ref() }
+    }
+
+    /// The context.
+    pub fn context_mut(&mut self) -> &mut H::Transaction {
+        // SAFETY: by the invariant it is initialised and ours, and this is borrowed exclusively.
+        unsafe { (*self.node().transaction.get()).assume_init_mut() }
+    }
+
+    /// Frees the packet and keeps the context.
+    #[must_use]
+    pub fn into_context(self) -> H::Transaction {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: by the invariant the context is initialised; it is moved out once, the packet is freed once, and the reference given back
+        // once: `this` is forgotten.
+        unsafe {
+            let transaction = (*this.node().transaction.get()).assume_init_read();
+            call!(this.node().shared.table(), VmbPacketFree(this.node().packet));
+            release_node(this.node);
+            transaction
+        }
+    }
+
+    /// Sends the packet; it comes back to [`Handler::completed`], perhaps before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure.
+    pub fn send(self, mode: Mode) -> Result<(), SendError<Self>> {
+        let flags = match mode {
+            Mode::Notify => 0,
+            Mode::Transact => VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
+        };
+        let shared: &Shared<H> = &self.node().shared;
+        let payload = self.context().payload();
+        let length = match checked(shared, payload) {
+            Ok(length) => length,
+            Err(error) => {
+                return Err(SendError {
+                    error,
+                    packet: Some(self),
+                });
+            }
+        };
+        if !shared.gate.acquire_raw() {
+            return Err(SendError {
+                error: Error::NotOpen,
+                packet: Some(self),
+            });
+        }
+        let start = payload.as_ptr().cast_mut().cast();
+        let this = ManuallyDrop::new(self);
+        let node = this.node;
+        // SAFETY: the sender's own reference, acquired first, keeps the node through the call whatever a completion does meanwhile. The packet is ours
+        // and not in flight; its buffer is the context's in the node, where nobody touches it until the packet is back; the channel is started while
+        // the gate is held. After the call the claim decides: a failure that nobody has claimed gives the packet back to us.
+        unsafe {
+            let node_ref = node.as_ref();
+            node_ref.references.acquire();
+            let send = node_ref.claim.begin();
+            let status: NTSTATUS = call!(
+                node_ref.shared.table(),
+                VmbPacketSend(node_ref.packet, start, length, core::ptr::null_mut(), flags)
+            );
+            node_ref.shared.gate.release_raw();
+            let result = if status >= 0 {
+                Ok(())
+            } else {
+                let packet = node_ref.claim.reclaim(send).then_some(Self { node });
+                Err(SendError {
+                    error: Error::Status(Status(status)),
+                    packet,
+                })
+            };
+            release_node(node);
+            result
+        }
+    }
+}
+
+impl<H: Handler> Drop for OwnedPacket<H> {
+    fn drop(&mut self) {
+        // SAFETY: by the invariant the context is initialised and the packet not in flight; each ends once, here.
+        unsafe {
+            (*self.node().transaction.get()).assume_init_drop();
+            call!(self.node().shared.table(), VmbPacketFree(self.node().packet));
+            release_node(self.node);
+        }
+    }
+}
+
+/// A packet that is back.
+pub struct Completed<'c, H: Handler> {
+    status: Status,
+    reply: HostBytes<'c>,
+    packet: OwnedPacket<H>,
+}
+
+impl<'c, H: Handler> Completed<'c, H> {
+    /// How it went. After the channel was closed it is an error.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The host's reply, for the time of this callback; its length is rounded up to 8.
+    #[must_use]
+    pub const fn reply(&self) -> HostBytes<'c> {
+        self.reply
+    }
+
+    /// The context.
+    #[must_use]
+    pub fn context(&self) -> &H::Transaction {
+        self.packet.context()
+    }
+
+    /// The context.
+    pub fn context_mut(&mut self) -> &mut H::Transaction {
+        self.packet.context_mut()
+    }
+
+    /// The packet, to be sent again or dropped.
+    #[must_use]
+    pub fn into_packet(self) -> OwnedPacket<H> {
+        self.packet
+    }
+}
+
+unsafe extern "C" fn on_completed<H: Handler>(
+    packet: VMBPACKET,
+    status: NTSTATUS,
+    buffer: PVOID,
+    length: u32,
+) {
+    // SAFETY: KMCL calls this for a packet on which `transaction` set the pointer and the routine: the pointer is its node, which lives while the
+    // packet is in flight.
+    let Some(node) = (unsafe { NonNull::new(routes::packet_pointer(packet).cast::<Node<H>>()) }) else {
+        return;
+    };
+    // SAFETY: as above.
+    if !unsafe { node.as_ref() }.claim.complete() {
+        return;
+    }
+    // The claim is ours: the packet, its context and the owner's reference.
+    let packet_owner = OwnedPacket::<H> { node };
+    // SAFETY: the packet is valid in its completion routine, and its channel's pointer is that of the handler's type.
+    let Some(inner) = (unsafe { channel::inner::<H>(routes::packet_channel(packet)) }) else {
+        return;
+    };
+    let length = if buffer.is_null() { 0 } else { length as usize };
+    // SAFETY: the reply is readable for its length for the time of this call.
+    let reply = unsafe { HostBytes::new(buffer.cast(), length) };
+    // SAFETY: KMCL calls completion routines at DISPATCH_LEVEL or below.
+    let irql = unsafe { Dispatch::assume() };
+    let done = Completed {
+        status: Status(status),
+        reply,
+        packet: packet_owner,
+    };
+    inner
+        .handler
+        .completed(&mut Running::new(&inner.shared, irql), done);
+}

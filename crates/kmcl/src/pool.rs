@@ -1,0 +1,232 @@
+//! Tagged nonpaged pool, with failure as a value.
+//!
+//! No global allocator is needed: [`PoolBox`] and [`PoolArc`] allocate with `ExAllocatePool2` and give a value back that could not be
+//! placed.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::{align_of, size_of};
+use core::ops::Deref;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use wdk_sys::ntddk::{ExAllocatePool2, ExFreePoolWithTag};
+use wdk_sys::{POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED};
+
+/// Bytes in a page of x64 and Arm64.
+pub const PAGE_SIZE: usize = 4096;
+
+/// The alignment of a pool block below the size of a page, on 64-bit systems.
+pub const POOL_ALIGNMENT: usize = 16;
+
+/// A four-letter pool tag, as the debugger shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag(pub(crate) u32);
+
+impl Tag {
+    /// The tag that reads as `letters` in the debugger.
+    #[must_use]
+    pub const fn new(letters: [u8; 4]) -> Self {
+        Self(u32::from_le_bytes(letters))
+    }
+}
+
+/// No memory; the value that should have been placed comes back.
+pub struct OutOfMemory<T>(pub T);
+
+impl<T> fmt::Debug for OutOfMemory<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OutOfMemory")
+    }
+}
+
+pub(crate) fn allocate(bytes: usize, tag: Tag, zeroed: bool) -> Option<NonNull<u8>> {
+    let flags = if zeroed {
+        POOL_FLAG_NON_PAGED
+    } else {
+        POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED
+    };
+    // SAFETY: nonpaged pool may be allocated at DISPATCH_LEVEL and below, which is where all of the library runs (kernel callers are
+    // never above it: every public entry is reached with a witness or from a callback documented so). The size is not
+    // zero (callers' types are sized at least 1) and the tag is not zero. Without POOL_FLAG_RAISE_ON_FAILURE failure is NULL.
+    let block = unsafe { ExAllocatePool2(flags, bytes.max(1) as _, tag.0) };
+    NonNull::new(block.cast())
+}
+
+/// # Safety
+///
+/// `block` came from [`allocate`] with this tag and is given up.
+pub(crate) unsafe fn free(block: NonNull<u8>, tag: Tag) {
+    // SAFETY: as the caller says; freeing nonpaged pool is allowed at DISPATCH_LEVEL and below.
+    unsafe { ExFreePoolWithTag(block.as_ptr().cast(), tag.0) };
+}
+
+const fn fits_pool<T>() {
+    assert!(
+        align_of::<T>() <= POOL_ALIGNMENT || (size_of::<T>() >= PAGE_SIZE && align_of::<T>() <= PAGE_SIZE),
+        "pool memory is aligned to 16 bytes, or to a page for blocks of a page and more"
+    );
+}
+
+/// A value in nonpaged pool.
+///
+/// # Invariants
+///
+/// `value` points to an initialised `T` in a block of [`allocate`]'s with this tag, which this box alone owns. The value never moves while
+/// it is in the box.
+pub struct PoolBox<T: ?Sized> {
+    value: NonNull<T>,
+    tag: Tag,
+    owns: PhantomData<T>,
+}
+
+impl<T> PoolBox<T> {
+    /// Moves a value to nonpaged pool.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] with the value.
+    pub fn try_new(value: T, tag: Tag) -> Result<Self, OutOfMemory<T>> {
+        const { fits_pool::<T>() };
+        let Some(block) = allocate(size_of::<T>(), tag, false) else {
+            return Err(OutOfMemory(value));
+        };
+        let block = block.cast::<T>();
+        // SAFETY: the block has at least `size_of::<T>()` bytes and the alignment that `fits_pool` checked, and is ours alone.
+        unsafe { block.write(value) };
+        Ok(Self {
+            value: block,
+            tag,
+            owns: PhantomData,
+        })
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<T> {
+        let this = core::mem::ManuallyDrop::new(self);
+        this.value
+    }
+
+    /// # Safety
+    ///
+    /// `value` came from [`PoolBox::into_raw`] of a box with this tag, and this is the only box made of it since.
+    pub(crate) const unsafe fn from_raw(value: NonNull<T>, tag: Tag) -> Self {
+        Self {
+            value,
+            tag,
+            owns: PhantomData,
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for PoolBox<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: by the invariant `value` is initialised and owned by this box.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T: ?Sized> core::ops::DerefMut for PoolBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: by the invariant `value` is initialised and owned by this box, which is borrowed exclusively.
+        unsafe { self.value.as_mut() }
+    }
+}
+
+impl<T: ?Sized> Drop for PoolBox<T> {
+    fn drop(&mut self) {
+        // SAFETY: by the invariant the value is initialised, the block is ours and has this tag; neither is used again.
+        unsafe {
+            self.value.as_ptr().drop_in_place();
+            free(self.value.cast(), self.tag);
+        }
+    }
+}
+
+// SAFETY: the box owns its value as `T` itself would.
+unsafe impl<T: ?Sized + Send> Send for PoolBox<T> {}
+// SAFETY: a shared box gives only shared access to its value.
+unsafe impl<T: ?Sized + Sync> Sync for PoolBox<T> {}
+
+struct Counted<T> {
+    references: AtomicUsize,
+    value: T,
+}
+
+/// A value in nonpaged pool with several owners.
+///
+/// # Invariants
+///
+/// `counted` points to an initialised [`Counted`] in a block of [`allocate`]'s with this tag, and `references` is the number of `PoolArc`s.
+pub struct PoolArc<T> {
+    counted: NonNull<Counted<T>>,
+    tag: Tag,
+    owns: PhantomData<Counted<T>>,
+}
+
+impl<T> PoolArc<T> {
+    /// Moves a value to nonpaged pool.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] with the value.
+    pub fn try_new(value: T, tag: Tag) -> Result<Self, OutOfMemory<T>> {
+        match PoolBox::try_new(
+            Counted {
+                references: AtomicUsize::new(1),
+                value,
+            },
+            tag,
+        ) {
+            Ok(counted) => Ok(Self {
+                counted: counted.into_raw(),
+                tag,
+                owns: PhantomData,
+            }),
+            Err(OutOfMemory(counted)) => Err(OutOfMemory(counted.value)),
+        }
+    }
+}
+
+impl<T> Clone for PoolArc<T> {
+    fn clone(&self) -> Self {
+        // SAFETY: by the invariant the block lives as long as this reference. The count cannot overflow: each reference takes
+        // memory of its own.
+        unsafe { self.counted.as_ref() }
+            .references
+            .fetch_add(1, Ordering::Relaxed);
+        Self {
+            counted: self.counted,
+            tag: self.tag,
+            owns: PhantomData,
+        }
+    }
+}
+
+impl<T> Deref for PoolArc<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: by the invariant the block lives as long as this reference.
+        &unsafe { self.counted.as_ref() }.value
+    }
+}
+
+impl<T> Drop for PoolArc<T> {
+    fn drop(&mut self) {
+        // SAFETY: by the invariant the block lives until the count is zero.
+        if unsafe { self.counted.as_ref() }
+            .references
+            .fetch_sub(1, Ordering::Release)
+            == 1
+        {
+            fence(Ordering::Acquire);
+            // SAFETY: the last reference is gone; the block came from a `PoolBox` with this tag.
+            drop(unsafe { PoolBox::from_raw(self.counted, self.tag) });
+        }
+    }
+}
+
+// SAFETY: owners on several threads share the value and any of them may drop it.
+unsafe impl<T: Send + Sync> Send for PoolArc<T> {}
+// SAFETY: as above; a shared `PoolArc` can be cloned.
+unsafe impl<T: Send + Sync> Sync for PoolArc<T> {}

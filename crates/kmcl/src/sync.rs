@@ -1,0 +1,299 @@
+//! Locks, events and rundown protection over the kernel's own objects.
+
+use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
+
+use wdk_sys::ntddk::{
+    ExAcquireRundownProtection, ExInitializeRundownProtection, ExReInitializeRundownProtection,
+    ExReleaseRundownProtection, ExWaitForRundownProtectionRelease, KeAcquireSpinLockRaiseToDpc,
+    KeInitializeEvent, KeReleaseSpinLock, KeResetEvent, KeSetEvent, KeWaitForSingleObject,
+};
+use wdk_sys::{
+    _EVENT_TYPE, _KWAIT_REASON, _MODE, EX_RUNDOWN_REF, KEVENT, KIRQL, KPROCESSOR_MODE, KSPIN_LOCK,
+    LARGE_INTEGER, STATUS_TIMEOUT,
+};
+
+use crate::irql::{AtPassive, Dispatch, Irql, Passive};
+use crate::pool::{PoolBox, Tag};
+use crate::status::Error;
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a KPROCESSOR_MODE holds the two modes"
+)]
+const KERNEL_MODE: KPROCESSOR_MODE = _MODE::KernelMode as KPROCESSOR_MODE;
+
+/// Data behind a spin lock.
+///
+/// The guard raises to `DISPATCH_LEVEL` and borrows the caller's witness for its life, so that nothing that waits can be
+/// called under the lock.
+pub struct SpinLock<T: ?Sized> {
+    lock: UnsafeCell<KSPIN_LOCK>,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: the lock hands the data to one processor at a time.
+unsafe impl<T: ?Sized + Send> Sync for SpinLock<T> {}
+// SAFETY: the lock owns its data; an unlocked KSPIN_LOCK is a plain number.
+unsafe impl<T: ?Sized + Send> Send for SpinLock<T> {}
+
+impl<T> SpinLock<T> {
+    /// A free lock. (`KeInitializeSpinLock` is an inline that stores zero.)
+    pub const fn new(data: T) -> Self {
+        Self {
+            lock: UnsafeCell::new(0),
+            data: UnsafeCell::new(data),
+        }
+    }
+
+    /// Takes the data out.
+    pub fn into_inner(self) -> T {
+        self.data.into_inner()
+    }
+}
+
+impl<T: ?Sized> SpinLock<T> {
+    /// Acquires the lock. IRQL: `DISPATCH_LEVEL` or below.
+    ///
+    /// Acquiring it again on the same processor is a deadlock, as with every spin lock; the witness that the first guard borrows
+    /// is what makes that hard to write.
+    pub fn lock<'a>(&'a self, irql: &'a mut impl Irql) -> SpinLockGuard<'a, T> {
+        // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is initialised (zero) and lives in memory that
+        // is nonpaged whenever it is shared: statics, pool, kernel stacks and lookaside entries of a driver are.
+        let old = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
+        SpinLockGuard {
+            lock: self,
+            old,
+            irql: irql.dispatch(),
+        }
+    }
+
+    /// The data of a lock that nobody else can reach.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+}
+
+/// The lock is held and the processor is at `DISPATCH_LEVEL` while this lives.
+pub struct SpinLockGuard<'a, T: ?Sized> {
+    lock: &'a SpinLock<T>,
+    old: KIRQL,
+    irql: Dispatch<'a>,
+}
+
+impl<'a, T: ?Sized> SpinLockGuard<'a, T> {
+    /// A witness of `DISPATCH_LEVEL`.
+    pub const fn irql(&mut self) -> &mut Dispatch<'a> {
+        &mut self.irql
+    }
+}
+
+impl<T: ?Sized> Deref for SpinLockGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for SpinLockGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is held, and this guard is borrowed exclusively.
+        unsafe { &mut *self.lock.data.get() }
+    }
+}
+
+impl<T: ?Sized> Drop for SpinLockGuard<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: this guard holds the lock, and `old` is the IRQL at which it was acquired.
+        unsafe { KeReleaseSpinLock(self.lock.lock.get(), self.old) };
+    }
+}
+
+/// Whether an event lets one waiter go or all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EventKind {
+    /// Stays signaled until it is reset.
+    Notification,
+    /// Lets one waiter go and is not signaled then.
+    Synchronization,
+}
+
+/// A kernel event, at a place of its own: waiters are linked to it, so it never moves.
+pub struct Event(PoolBox<UnsafeCell<KEVENT>>);
+
+// SAFETY: a kernel event is made to be used from any thread and processor.
+unsafe impl Send for Event {}
+// SAFETY: as above.
+unsafe impl Sync for Event {}
+
+impl Event {
+    /// An event that is not signaled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn try_new(kind: EventKind, tag: Tag) -> Result<Self, Error> {
+        let event = PoolBox::try_new(UnsafeCell::new(KEVENT::default()), tag).map_err(|_| Error::NoMemory)?;
+        let kind = match kind {
+            EventKind::Notification => _EVENT_TYPE::NotificationEvent,
+            EventKind::Synchronization => _EVENT_TYPE::SynchronizationEvent,
+        };
+        // SAFETY: the event is in nonpaged pool, where it stays until it is dropped.
+        unsafe { KeInitializeEvent(event.get(), kind, 0) };
+        Ok(Self(event))
+    }
+
+    /// Signals the event. IRQL: `DISPATCH_LEVEL` or below.
+    pub fn set(&self) {
+        // SAFETY: the event is initialised; with `Wait` FALSE any IRQL up to DISPATCH_LEVEL is allowed.
+        unsafe { KeSetEvent(self.0.get(), 0, 0) };
+    }
+
+    /// Makes the event not signaled. IRQL: `DISPATCH_LEVEL` or below.
+    pub fn reset(&self) {
+        // SAFETY: the event is initialised.
+        unsafe { KeResetEvent(self.0.get()) };
+    }
+
+    /// Waits until the event is signaled; false if the timeout (in units of 100 ns) passed first.
+    pub fn wait(&self, _irql: &mut impl AtPassive, timeout: Option<u64>) -> bool {
+        let mut relative = LARGE_INTEGER::default();
+        let timeout = match timeout {
+            None => core::ptr::null_mut(),
+            Some(units) => {
+                relative.QuadPart = i64::try_from(units).map_or(i64::MIN, i64::wrapping_neg);
+                &raw mut relative
+            }
+        };
+        // SAFETY: the event is initialised; the witness says that this is PASSIVE_LEVEL, where waiting is allowed; the timeout is NULL or
+        // points to a local.
+        let status = unsafe {
+            KeWaitForSingleObject(
+                self.0.get().cast(),
+                _KWAIT_REASON::Executive,
+                KERNEL_MODE,
+                0,
+                timeout,
+            )
+        };
+        status != STATUS_TIMEOUT
+    }
+}
+
+/// Rundown protection: counts users, refuses new ones once it runs down, and waits for the last.
+pub struct Rundown(UnsafeCell<EX_RUNDOWN_REF>);
+
+// SAFETY: rundown protection is made to be used from any thread and processor.
+unsafe impl Send for Rundown {}
+// SAFETY: as above.
+unsafe impl Sync for Rundown {}
+
+impl Default for Rundown {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rundown {
+    /// Protection that can be acquired.
+    #[must_use]
+    pub fn new() -> Self {
+        let this = Self(UnsafeCell::new(EX_RUNDOWN_REF::default()));
+        // SAFETY: the structure is one word, in no list; it may be moved while nobody uses it.
+        unsafe { ExInitializeRundownProtection(this.0.get()) };
+        this
+    }
+
+    /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows (`DISPATCH_LEVEL` or below here).
+    pub fn try_acquire(&self) -> Option<RundownGuard<'_>> {
+        self.acquire_raw().then_some(RundownGuard(self))
+    }
+
+    pub(crate) fn acquire_raw(&self) -> bool {
+        // SAFETY: the structure is initialised.
+        unsafe { ExAcquireRundownProtection(self.0.get()) != 0 }
+    }
+
+    /// # Safety
+    ///
+    /// The caller gives back one successful [`Rundown::acquire_raw`].
+    pub(crate) unsafe fn release_raw(&self) {
+        // SAFETY: as the caller says.
+        unsafe { ExReleaseRundownProtection(self.0.get()) };
+    }
+
+    /// Refuses new users and waits until the last is gone. From then on acquiring fails.
+    pub fn wait(&self, _irql: &mut impl AtPassive) {
+        // SAFETY: the structure is initialised; the witness says PASSIVE_LEVEL, where waiting is allowed.
+        unsafe { ExWaitForRundownProtectionRelease(self.0.get()) };
+    }
+
+    /// Lets users in again after [`Rundown::wait`].
+    pub(crate) fn reopen(&self) {
+        // SAFETY: the structure has run down completely; its owner calls this only then.
+        unsafe { ExReInitializeRundownProtection(self.0.get()) };
+    }
+}
+
+/// Keeps what the rundown protects.
+pub struct RundownGuard<'a>(&'a Rundown);
+
+impl Drop for RundownGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: this guard stands for one successful acquisition.
+        unsafe { self.0.release_raw() };
+    }
+}
+
+/// What a [`PassiveCell`] may hold and hand from thread to thread.
+///
+/// # Safety
+///
+/// A value may be used by one thread after another as long as each is at `PASSIVE_LEVEL` outside channel callbacks.
+pub unsafe trait Confined {}
+
+// SAFETY: the option adds nothing to what it holds.
+unsafe impl<T: Confined> Confined for Option<T> {}
+// SAFETY: the pair adds nothing to what it holds.
+unsafe impl<A: Confined, B: Confined> Confined for (A, B) {}
+
+/// Data that is reachable only at `PASSIVE_LEVEL` outside channel callbacks, by one thread at a time.
+///
+/// It is the place for a [`Channel`](crate::channel::Channel) in a device's context: callbacks have no
+/// [`Passive`] witness, so they can neither reach nor drop the channel that waits for them.
+pub struct PassiveCell<T: Confined> {
+    free: Event,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: the event lets one thread in at a time, the witness says that it is at PASSIVE_LEVEL outside callbacks, and `T: Confined` allows
+// just that.
+unsafe impl<T: Confined> Send for PassiveCell<T> {}
+// SAFETY: as above.
+unsafe impl<T: Confined> Sync for PassiveCell<T> {}
+
+impl<T: Confined> PassiveCell<T> {
+    /// Places the data.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; the data is dropped.
+    pub fn try_new(data: T, tag: Tag) -> Result<Self, Error> {
+        let free = Event::try_new(EventKind::Synchronization, tag)?;
+        free.set();
+        Ok(Self {
+            free,
+            data: UnsafeCell::new(data),
+        })
+    }
+
+    /// Runs a closure with the data and the witness. Not to be nested: the inner call would wait for the outer one.
+    pub fn with<R>(&self, irql: &mut Passive<'_>, run: impl FnOnce(&mut T, &mut Passive<'_>) -> R) -> R {
+        self.free.wait(irql, None);
+        // SAFETY: the event lets one thread in at a time.
+        let result = run(unsafe { &mut *self.data.get() }, irql);
+        self.free.set();
+        result
+    }
+}
