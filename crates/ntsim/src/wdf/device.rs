@@ -1,6 +1,6 @@
 //! Framework devices: what a driver sets up in `EvtDriverDeviceAdd`, and what the rest of the framework knows of one.
 //!
-//! The calls themselves are in [`super::device_api`](self); what happens to a device over its life is in [`super::power`](self).
+//! The calls themselves are in `device_api` and `device_init`; what happens to a device over its life is in `power`.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;

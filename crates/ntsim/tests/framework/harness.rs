@@ -22,6 +22,7 @@ thread_local! {
     static STATUSES: RefCell<BTreeMap<&'static str, NTSTATUS>> = const { RefCell::new(BTreeMap::new()) };
     static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
     static REMOVED: Cell<u32> = const { Cell::new(0) };
+    static LEVEL_AND_SCOPE: Cell<Option<(i32, i32)>> = const { Cell::new(None) };
 }
 
 pub static INTERFACE: GUID = GUID {
@@ -55,6 +56,11 @@ pub fn event(name: &str, handle: WDFOBJECT) -> NTSTATUS {
 /// From now on a callback returns this.
 pub fn returns(name: &'static str, status: NTSTATUS) {
     STATUSES.with_borrow_mut(|statuses| statuses.insert(name, status));
+}
+
+/// From now on devices are made with this execution level and synchronization scope.
+pub fn synchronise(level: i32, scope: i32) {
+    LEVEL_AND_SCOPE.set(Some((level, scope)));
 }
 
 /// Does something in each callback.
@@ -232,6 +238,10 @@ unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -
     own.EvtCleanupCallback = Some(device_cleanup);
     own.EvtDestroyCallback = Some(device_destroy);
     own.ContextTypeInfo = DEVICE_CONTEXT.info();
+    if let Some((level, scope)) = LEVEL_AND_SCOPE.get() {
+        own.ExecutionLevel = level;
+        own.SynchronizationScope = scope;
+    }
     let mut device = std::ptr::null_mut();
     // SAFETY: the init is the framework's, the structures are local.
     let status = unsafe {

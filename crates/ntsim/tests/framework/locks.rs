@@ -6,12 +6,14 @@ use ntsim::StopCode;
 use ntsim::kernel::kernel;
 use ntsim::wdf::violation;
 use wdk_sys_lite::{
-    _WDF_EXECUTION_LEVEL, NTSTATUS, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_TIMEOUT,
-    WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG, WDFDEVICE, WDFOBJECT,
-    call_unsafe_wdf_function_binding,
+    _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, NTSTATUS, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_PARAMETER, STATUS_TIMEOUT, WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG,
+    WDFDEVICE, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 
-use crate::harness::{attributes, driver_breaks, event, in_driver, size_in_u32, take_log};
+use crate::harness::{
+    attributes, driver_breaks, event, in_callback, in_driver, lives, size_in_u32, synchronise, take_log,
+};
 
 fn spin_lock(parent: WDFOBJECT) -> WDFOBJECT {
     let mut own = attributes();
@@ -175,13 +177,59 @@ fn a_wait_lock_held_by_another_thread_times_out() {
     });
 }
 
+#[test]
+fn callbacks_of_a_synchronised_device_do_not_overlap() {
+    thread_local!(static ACTIVE: Cell<u32> = const { Cell::new(0) });
+    thread_local!(static RUNS: Cell<u32> = const { Cell::new(0) });
+    unsafe extern "C" fn alone(_item: WDFOBJECT) {
+        assert_eq!(ACTIVE.replace(1), 0, "another callback is active");
+        kernel().sched.sleep(10_000);
+        ACTIVE.set(0);
+        RUNS.set(RUNS.get() + 1);
+    }
+    lives(|| {
+        synchronise(
+            _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive,
+            _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeDevice,
+        );
+        in_callback("DeviceAdd", |device| {
+            let items: Vec<_> = (0..4)
+                .map(|_| work_item_with(device, Some(alone), true).expect("a work item"))
+                .collect();
+            items.iter().copied().for_each(enqueue);
+            items.into_iter().for_each(flush);
+            assert_eq!(RUNS.get(), 4);
+        });
+    });
+}
+
+#[test]
+fn a_work_item_cannot_be_serialised_with_callbacks_at_dispatch_level() {
+    lives(|| {
+        synchronise(
+            _WDF_EXECUTION_LEVEL::WdfExecutionLevelDispatch,
+            _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeDevice,
+        );
+        in_callback("DeviceAdd", |device| {
+            assert_eq!(
+                work_item_with(device, Some(works), true),
+                Err(ntsim::wdf::status::WDF_INCOMPATIBLE_EXECUTION_LEVEL)
+            );
+        });
+    });
+}
+
 type Callback = Option<unsafe extern "C" fn(WDFOBJECT)>;
 
 fn work_item(parent: WDFDEVICE, callback: Callback) -> Result<WDFOBJECT, NTSTATUS> {
+    work_item_with(parent, callback, false)
+}
+
+fn work_item_with(parent: WDFDEVICE, callback: Callback, serialised: bool) -> Result<WDFOBJECT, NTSTATUS> {
     let mut config = WDF_WORKITEM_CONFIG {
         Size: size_in_u32::<WDF_WORKITEM_CONFIG>(),
         EvtWorkItemFunc: callback,
-        AutomaticSerialization: 0,
+        AutomaticSerialization: u8::from(serialised),
     };
     let mut own = attributes();
     own.ParentObject = parent;

@@ -9,7 +9,8 @@ use wdk_sys_lite::{
 };
 
 use crate::harness::{
-    ContextType, DEVICE_CONTEXT, attributes, create_object, driver_breaks, event, in_driver, take_log,
+    ContextType, DEVICE_CONTEXT, attributes, create_object, driver_breaks, event, image, in_callback,
+    in_driver, plug_in, take_log,
 };
 
 static SMALL: ContextType = ContextType::new(8);
@@ -214,7 +215,7 @@ fn numbered(number: u64, parent: WDFOBJECT) -> WDFOBJECT {
     unsafe {
         context(object, &SMALL)
             .cast::<[u8; 8]>()
-            .write(number.to_le_bytes())
+            .write(number.to_le_bytes());
     };
     object
 }
@@ -292,6 +293,24 @@ fn a_leaked_reference_is_found_at_unload() {
     assert_eq!(check.code, StopCode::WDF_VIOLATION);
     assert_eq!(check.parameters[0], violation::OBJECT_ERROR);
     assert!(check.message.contains("object reference"), "{check}");
+}
+
+#[test]
+fn without_the_verifier_a_leak_is_only_reported() {
+    let config = ntsim::Config {
+        verifier: false,
+        ..ntsim::Config::default()
+    };
+    ntsim::Machine::run(config, |system| {
+        in_callback("DeviceAdd", |device| reference(numbered(1, device)));
+        let driver = system.load_driver(image()).expect("the driver loads");
+        let pdo = plug_in();
+        assert_eq!(system.wait_started(pdo.id), Ok(()));
+        let leaks = system.unload_driver(driver).expect("the driver can be unloaded");
+        assert_eq!(leaks.len(), 1, "{leaks:?}");
+        assert_eq!(leaks[0].kind, "object reference");
+    })
+    .expect_finished();
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The order of a device's callbacks, and what failures make of it.
 
+use std::cell::Cell;
+
 use ntsim::wdf::device::{Device, PnpState};
 use ntsim::{Config, Machine, StopCode};
 use wdk_sys_lite::{
@@ -444,5 +446,82 @@ fn each_failing_call_fails_the_load_or_the_start_and_leaves_nothing() {
             assert!(call > 3, "the driver makes at least three calls that can fail");
             return;
         }
+    }
+}
+
+/// What the callbacks of one device may be, whatever happens to it.
+#[derive(Default)]
+struct Rules {
+    prepared: Cell<bool>,
+    in_d0: Cell<bool>,
+    io_started: Cell<bool>,
+    io_running: Cell<bool>,
+    gone: Cell<bool>,
+}
+
+impl Rules {
+    fn see(&self, name: &str) {
+        match name {
+            "DeviceAdd" => {
+                for flag in [
+                    &self.prepared,
+                    &self.in_d0,
+                    &self.io_started,
+                    &self.io_running,
+                    &self.gone,
+                ] {
+                    flag.set(false);
+                }
+            }
+            "PrepareHardware" => assert!(!self.prepared.replace(true) && !self.in_d0.get()),
+            "ReleaseHardware" => assert!(self.prepared.replace(false) && !self.in_d0.get()),
+            "D0Entry" => assert!(self.prepared.get() && !self.in_d0.replace(true)),
+            "D0Exit" => assert!(self.prepared.get() && self.in_d0.replace(false) && !self.io_running.get()),
+            "SelfManagedIoInit" => {
+                assert!(self.in_d0.get() && !self.io_started.replace(true) && !self.io_running.replace(true));
+            }
+            "SelfManagedIoRestart" => {
+                assert!(self.in_d0.get() && self.io_started.get() && !self.io_running.replace(true));
+            }
+            "SelfManagedIoSuspend" => assert!(self.in_d0.get() && self.io_running.replace(false)),
+            "SelfManagedIoFlush" | "SelfManagedIoCleanup" => {
+                assert!(self.io_started.get() && !self.io_running.get() && !self.in_d0.get());
+            }
+            "DeviceCleanup" => assert!(!self.prepared.get() && !self.gone.replace(true)),
+            "DeviceDestroy" => assert!(self.gone.get()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_to_a_device_its_callbacks_come_in_order() {
+    for seed in 1..=200 {
+        Machine::run(Config::with_seed(seed), |system| {
+            let rules = Rules::default();
+            harness::hook(move |name, _| rules.see(name));
+            let driver = system.load_driver(image()).expect("the driver loads");
+            let pdo = plug_in().id;
+            let threads: Vec<_> = (0..3)
+                .map(|number| {
+                    system.spawn(&format!("operator {number}"), move |system| {
+                        for _ in 0..6 {
+                            // Each of these may fail: the device may be anywhere by now.
+                            let _ = match system.random(12) {
+                                0 | 1 => system.remove_device(pdo),
+                                2..=4 => system.enable_device(pdo),
+                                5 | 6 => system.power_down(pdo),
+                                7 | 8 => system.power_up(pdo),
+                                9 | 10 => system.rebalance(pdo),
+                                _ => system.surprise_remove(pdo),
+                            };
+                        }
+                    })
+                })
+                .collect();
+            threads.into_iter().for_each(ntsim::machine::Thread::join);
+            system.unload_driver(driver).expect("the driver can be unloaded");
+        })
+        .expect_finished();
     }
 }
