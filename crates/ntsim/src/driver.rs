@@ -86,6 +86,7 @@ impl Driver {
 #[derive(Default)]
 pub struct State {
     loaded: RefCell<BTreeMap<DriverId, Rc<Driver>>>,
+    unloaded: RefCell<BTreeMap<DriverId, String>>,
     next: Cell<u32>,
 }
 
@@ -97,6 +98,18 @@ pub(crate) fn by_id(id: DriverId) -> Option<Rc<Driver>> {
 #[must_use]
 pub fn name_of(id: DriverId) -> String {
     by_id(id).map_or_else(|| format!("{id:?}"), |driver| driver.image.name.clone())
+}
+
+/// Stops the machine if a driver that has been unloaded is about to be called: its image is gone.
+pub(crate) fn check_loaded(id: DriverId, function: &str) {
+    let name = kernel().drivers.unloaded.borrow().get(&id).cloned();
+    if let Some(name) = name {
+        bug_check(
+            StopCode::DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+            [0, 0, 0, 0],
+            format!("{function} of {name} was to be called after the driver was unloaded"),
+        );
+    }
 }
 
 /// The driver for a hardware id; ids do not distinguish case.
@@ -220,6 +233,7 @@ fn dismantle(id: DriverId) -> Vec<Leak> {
         report(&name, first, &leaks);
     }
     kernel().drivers.loaded.borrow_mut().remove(&id);
+    kernel().drivers.unloaded.borrow_mut().insert(id, name);
     leaks
 }
 

@@ -95,6 +95,7 @@ pub struct DriverCall {
 pub fn enter_driver(driver: DriverId, name: &'static str) -> DriverCall {
     let kernel = kernel();
     kernel.sched.point();
+    crate::driver::check_loaded(driver, name);
     let context = kernel.sched.current();
     let depth = context.push_frame(Frame::Driver(driver, name));
     DriverCall {

@@ -87,6 +87,24 @@ fn a_driver_whose_entry_fails_is_not_loaded() {
 }
 
 #[test]
+fn an_unloaded_driver_is_not_called() {
+    let check = Machine::run(Config::default(), |system| {
+        let driver = system.load_driver(image()).expect("the driver loads");
+        system.unload_driver(driver).expect("the driver can be unloaded");
+        ntsim::export::enter_driver(driver, "a forgotten callback").leave();
+    })
+    .expect_bug_check();
+    assert_eq!(
+        check.code,
+        StopCode::DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS
+    );
+    assert!(
+        check.message.contains("a forgotten callback of tester"),
+        "{check}"
+    );
+}
+
+#[test]
 fn a_missing_function_is_named() {
     let check = driver_breaks(|device| {
         // SAFETY: the simulator lacks it, which is what is tried.
