@@ -99,6 +99,14 @@ pub struct State {
     pub(crate) drivers: RefCell<BTreeMap<DriverId, Rc<object::Object>>>,
 }
 
+impl State {
+    /// The machine's registry.
+    #[must_use]
+    pub fn registry(&self) -> &registry::Registry {
+        &self.registry
+    }
+}
+
 /// The driver that has called into the framework, and its driver object, the default parent of what it creates.
 pub(crate) fn caller() -> (DriverId, Option<Rc<object::Object>>) {
     let driver = kernel().sched.current().driver().unwrap_or_else(|| {

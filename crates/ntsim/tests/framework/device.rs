@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use ntsim::pnp::NamedDevice;
+use ntsim::wdf::device::Device;
 use ntsim::wdf::violation;
 use ntsim::{Config, DriverImage, Machine, StopCode};
 use wdk_sys_lite::{
-    _WDF_IO_TARGET_OPEN_TYPE, GUID, INTERFACE as Header, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT,
-    PINTERFACE, PVOID, PWDFDEVICE_INIT, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH,
-    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
-    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL, UNICODE_STRING, WDF_IO_TARGET_OPEN_PARAMS, WDFOBJECT,
+    _WDF_DEVICE_IO_TYPE as Io, _WDF_FILEOBJECT_CLASS as FileClass, _WDF_IO_TARGET_OPEN_TYPE, GUID,
+    INTERFACE as Header, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PINTERFACE, PVOID, PWDFDEVICE_INIT,
+    STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL,
+    UNICODE_STRING, WDF_FILEOBJECT_CONFIG, WDF_IO_TARGET_OPEN_PARAMS, WDF_IO_TYPE_CONFIG, WDFOBJECT,
     call_unsafe_wdf_function_binding,
 };
 
@@ -326,4 +328,272 @@ fn passive_functions_are_refused_at_dispatch_level() {
     });
     assert_eq!(check.code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
     assert!(check.message.contains("WdfFdoQueryForInterface"), "{check}");
+}
+
+/// What `WdfDeviceCreate` returns for an init that the test has changed.
+fn creating(change: fn(PWDFDEVICE_INIT)) -> Option<NTSTATUS> {
+    Machine::run(Config::default(), move |system| {
+        let driver = system.load_driver(image()).expect("the driver loads");
+        in_callback("DeviceInit", move |init| change(init.cast()));
+        let pdo = plug_in();
+        let status = system.wait_started(pdo.id).err();
+        system.unload_driver(driver).expect("the driver can be unloaded");
+        status
+    })
+    .expect_finished()
+}
+
+fn assign(init: PWDFDEVICE_INIT, text: &str, name: bool) {
+    let mut units: Vec<u16> = text.encode_utf16().collect();
+    let bytes = u16::try_from(units.len() * 2).unwrap_or(0);
+    let string = UNICODE_STRING {
+        Length: bytes,
+        MaximumLength: bytes,
+        Buffer: units.as_mut_ptr(),
+    };
+    // SAFETY: the framework's init, and a local string.
+    let status = unsafe {
+        if name {
+            call_unsafe_wdf_function_binding!(WdfDeviceInitAssignName, init, &raw const string)
+        } else {
+            call_unsafe_wdf_function_binding!(WdfDeviceInitAssignSDDLString, init, &raw const string)
+        }
+    };
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_device_with_a_security_descriptor_needs_a_name() {
+    let without = creating(|init| assign(init, "D:P(A;;GA;;;SY)", false));
+    assert_eq!(without, Some(ntsim::wdf::status::INVALID_SECURITY_DESCR));
+    let with = creating(|init| {
+        assign(init, "D:P(A;;GA;;;SY)", false);
+        assign(init, r"\Device\Tester", true);
+    });
+    assert_eq!(with, None);
+}
+
+#[test]
+fn the_settings_of_an_init_are_the_devices() {
+    Machine::run(Config::default(), |system| {
+        let driver = system.load_driver(image()).expect("the driver loads");
+        in_callback("DeviceInit", |init| {
+            let init: PWDFDEVICE_INIT = init.cast();
+            let mut types = WDF_IO_TYPE_CONFIG {
+                Size: size_in_u32::<WDF_IO_TYPE_CONFIG>(),
+                ReadWriteIoType: Io::WdfDeviceIoDirect,
+                DeviceControlIoType: Io::WdfDeviceIoBuffered,
+                DirectTransferThreshold: 0,
+            };
+            let mut files = WDF_FILEOBJECT_CONFIG {
+                Size: size_in_u32::<WDF_FILEOBJECT_CONFIG>(),
+                FileObjectClass: FileClass::WdfFileObjectWdfCannotUseFsContexts,
+                ..WDF_FILEOBJECT_CONFIG::default()
+            };
+            // SAFETY: the framework's init, and local structures.
+            unsafe {
+                call_unsafe_wdf_function_binding!(WdfDeviceInitSetIoTypeEx, init, &raw mut types);
+                call_unsafe_wdf_function_binding!(
+                    WdfDeviceInitSetFileObjectConfig,
+                    init,
+                    &raw mut files,
+                    std::ptr::null_mut()
+                );
+                call_unsafe_wdf_function_binding!(WdfDeviceInitSetExclusive, init, 1);
+                call_unsafe_wdf_function_binding!(WdfDeviceInitSetCharacteristics, init, 1, 1);
+                call_unsafe_wdf_function_binding!(WdfDeviceInitSetPowerNotPageable, init);
+            }
+        });
+        let pdo = plug_in();
+        assert_eq!(system.wait_started(pdo.id), Ok(()));
+        let device = pdo.device().expect("a device").body::<Device>();
+        let settings = &device.settings;
+        assert_eq!(settings.read_write_io, Io::WdfDeviceIoDirect);
+        assert_eq!(settings.device_control_io, Io::WdfDeviceIoBuffered);
+        assert!(settings.file.is_some() && settings.exclusive && !settings.power_pageable);
+        assert_eq!(
+            settings.characteristics,
+            wdk_sys_lite::FILE_DEVICE_SECURE_OPEN | 1
+        );
+        drop(device);
+        system.unload_driver(driver).expect("the driver can be unloaded");
+    })
+    .expect_finished();
+}
+
+/// The message of the violation that a change of the init is.
+fn init_breaks(change: fn(PWDFDEVICE_INIT)) -> String {
+    let check = breaks(move || in_callback("DeviceInit", move |init| change(init.cast())));
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+    check.message
+}
+
+#[test]
+fn what_is_wrong_in_an_init_is_a_violation() {
+    let size = init_breaks(|init| {
+        let mut files = WDF_FILEOBJECT_CONFIG::default();
+        // SAFETY: the wrong size is what is tried.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceInitSetFileObjectConfig,
+                init,
+                &raw mut files,
+                std::ptr::null_mut()
+            );
+        }
+    });
+    assert!(size.contains("Size is 0"), "{size}");
+    let class = init_breaks(|init| {
+        let mut files = WDF_FILEOBJECT_CONFIG {
+            Size: size_in_u32::<WDF_FILEOBJECT_CONFIG>(),
+            ..WDF_FILEOBJECT_CONFIG::default()
+        };
+        // SAFETY: the wrong class is what is tried.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceInitSetFileObjectConfig,
+                init,
+                &raw mut files,
+                std::ptr::null_mut()
+            );
+        }
+    });
+    assert!(class.contains("FileObjectClass"), "{class}");
+    let io_type = init_breaks(|init| {
+        // SAFETY: the wrong type is what is tried.
+        unsafe { call_unsafe_wdf_function_binding!(WdfDeviceInitSetIoType, init, 17) };
+    });
+    assert!(io_type.contains("17"), "{io_type}");
+    let parent = init_breaks(|init| {
+        let mut own = crate::harness::attributes();
+        own.Size = 1;
+        // SAFETY: the wrong attributes are what is tried.
+        unsafe { call_unsafe_wdf_function_binding!(WdfDeviceInitSetRequestAttributes, init, &raw mut own) };
+    });
+    assert!(parent.contains("WdfDeviceInitSetRequestAttributes"), "{parent}");
+    let free = init_breaks(|init| {
+        // SAFETY: freeing what the framework owns is what is tried.
+        unsafe { call_unsafe_wdf_function_binding!(WdfDeviceInitFree, init) };
+    });
+    assert!(free.contains("WdfDeviceInitFree"), "{free}");
+}
+
+#[test]
+fn a_device_tells_its_state_and_its_properties() {
+    in_driver(|device| {
+        let mut bytes = [0_u8; 64];
+        let mut length = 0;
+        // SAFETY: the new device, and local variables.
+        unsafe {
+            assert_eq!(
+                call_unsafe_wdf_function_binding!(WdfDeviceGetDevicePnpState, device),
+                wdk_sys_lite::_WDF_DEVICE_PNP_STATE::WdfDevStatePnpInit
+            );
+            let id = wdk_sys_lite::DEVICE_REGISTRY_PROPERTY::DevicePropertyHardwareID;
+            let status = call_unsafe_wdf_function_binding!(
+                WdfDeviceQueryProperty,
+                device,
+                id,
+                4,
+                bytes.as_mut_ptr().cast(),
+                &raw mut length
+            );
+            assert_eq!(status, wdk_sys_lite::STATUS_BUFFER_TOO_SMALL);
+            assert_eq!(
+                length as usize,
+                (crate::harness::HARDWARE_ID.len() + 2) * 2,
+                "two zeros end a list"
+            );
+            let status = call_unsafe_wdf_function_binding!(
+                WdfDeviceQueryProperty,
+                device,
+                id,
+                64,
+                bytes.as_mut_ptr().cast(),
+                &raw mut length
+            );
+            assert_eq!((status, bytes[0]), (0, b'T'));
+            let status = call_unsafe_wdf_function_binding!(
+                WdfDeviceQueryProperty,
+                device,
+                999,
+                64,
+                bytes.as_mut_ptr().cast(),
+                &raw mut length
+            );
+            assert_eq!(status, STATUS_OBJECT_NAME_NOT_FOUND);
+        }
+    });
+}
+
+#[test]
+fn devices_on_this_bus_have_no_resources() {
+    crate::harness::lives(|| {
+        in_callback("PrepareHardware", |device| {
+            let body = ntsim::wdf::object::of(device, ntsim::wdf::object::Kind::Device);
+            let lists: Vec<_> = body
+                .children()
+                .into_iter()
+                .filter(|child| child.kind == ntsim::wdf::object::Kind::ResourceList)
+                .collect();
+            assert_eq!(lists.len(), 2, "raw and translated");
+            for list in lists {
+                // SAFETY: a list of the framework's.
+                let count =
+                    unsafe { call_unsafe_wdf_function_binding!(WdfCmResourceListGetCount, list.handle()) };
+                assert_eq!(count, 0);
+            }
+        });
+    });
+}
+
+#[test]
+fn a_symbolic_link_is_one_devices() {
+    in_driver(|device| {
+        let mut units: Vec<u16> = r"\DosDevices\Tester".encode_utf16().collect();
+        let bytes = u16::try_from(units.len() * 2).unwrap_or(0);
+        let name = UNICODE_STRING {
+            Length: bytes,
+            MaximumLength: bytes,
+            Buffer: units.as_mut_ptr(),
+        };
+        // SAFETY: the new device, and a local string.
+        unsafe {
+            let link =
+                || call_unsafe_wdf_function_binding!(WdfDeviceCreateSymbolicLink, device, &raw const name);
+            assert_eq!(link(), 0);
+            assert_eq!(link(), wdk_sys_lite::STATUS_OBJECT_NAME_COLLISION);
+        }
+    });
+}
+
+#[test]
+fn an_interface_that_does_not_exist_cannot_be_disabled() {
+    let check = driver_breaks(|device| {
+        let other = GUID {
+            Data1: 1,
+            ..INTERFACE
+        };
+        // SAFETY: the new device, and a local GUID.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceSetDeviceInterfaceState,
+                device,
+                &raw const other,
+                std::ptr::null(),
+                0
+            );
+        }
+    });
+    assert!(check.message.contains("no such interface"), "{check}");
+}
+
+#[test]
+fn a_driver_can_stop_the_machine_itself() {
+    let check = driver_breaks(|_| {
+        // SAFETY: stopping is what is tried.
+        unsafe { call_unsafe_wdf_function_binding!(WdfVerifierKeBugCheck, 0xDEAD, 1, 2, 3, 4) };
+    });
+    assert_eq!(check.code, StopCode(0xDEAD));
+    assert_eq!(check.parameters, [1, 2, 3, 4]);
 }

@@ -423,3 +423,61 @@ fn a_configuration_of_the_wrong_size_is_refused() {
         assert_eq!(status, STATUS_INFO_LENGTH_MISMATCH);
     });
 }
+
+#[test]
+fn stopping_a_timer_from_its_own_callback_and_waiting_is_a_violation() {
+    let check = driver_breaks(|device| {
+        unsafe extern "C" fn stops_itself(timer: WDFOBJECT) {
+            stop(timer);
+        }
+        let timer = timer(device, Some(stops_itself), 0, true).expect("a timer");
+        start(timer, 1);
+        kernel().sched.sleep(100_000_000);
+    });
+    assert!(check.message.contains("WdfTimerStop"), "{check}");
+}
+
+#[test]
+fn waiting_for_a_timer_at_dispatch_level_is_a_bug_check() {
+    let check = driver_breaks(|device| {
+        unsafe extern "C" fn slow(_timer: WDFOBJECT) {
+            kernel().sched.sleep(50_000_000);
+        }
+        let timer = timer(device, Some(slow), 0, true).expect("a timer");
+        start(timer, 1);
+        kernel().sched.sleep(10_000_000);
+        kernel().sched.set_irql(2);
+        stop(timer);
+    });
+    assert_eq!(check.code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+}
+
+#[test]
+fn a_deferred_procedure_call_taken_back_does_not_run() {
+    in_driver(|device| {
+        let mut config = WDF_DPC_CONFIG {
+            Size: size_in_u32::<WDF_DPC_CONFIG>(),
+            EvtDpcFunc: Some(called),
+            AutomaticSerialization: 0,
+        };
+        let mut own = attributes();
+        own.ParentObject = device;
+        let mut dpc = std::ptr::null_mut();
+        take_log();
+        // SAFETY: local structures, then the DPC just made. At DISPATCH_LEVEL this processor runs no DPC.
+        unsafe {
+            call_unsafe_wdf_function_binding!(WdfDpcCreate, &raw mut config, &raw mut own, &raw mut dpc);
+            assert_eq!(
+                call_unsafe_wdf_function_binding!(WdfDpcGetParentObject, dpc),
+                device
+            );
+            let old = kernel().sched.set_irql(2);
+            assert_eq!(call_unsafe_wdf_function_binding!(WdfDpcEnqueue, dpc), 1);
+            assert_eq!(call_unsafe_wdf_function_binding!(WdfDpcCancel, dpc, 0), 1);
+            assert_eq!(call_unsafe_wdf_function_binding!(WdfDpcCancel, dpc, 0), 0);
+            kernel().sched.set_irql(old);
+        }
+        kernel().sched.sleep(1_000_000);
+        assert!(take_log().is_empty());
+    });
+}

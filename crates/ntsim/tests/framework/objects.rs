@@ -420,3 +420,80 @@ fn a_cleanup_above_passive_level_is_at_the_deleters_level_otherwise() {
         kernel().sched.set_irql(old);
     });
 }
+
+#[test]
+fn attributes_must_fit_the_kind_of_object() {
+    use ntsim::wdf::status;
+    use wdk_sys_lite::{_WDF_EXECUTION_LEVEL as Level, _WDF_SYNCHRONIZATION_SCOPE as Scope};
+    in_driver(|device| {
+        let lock = |own: &mut WDF_OBJECT_ATTRIBUTES| {
+            let mut lock = std::ptr::null_mut();
+            // SAFETY: local structures.
+            unsafe {
+                call_unsafe_wdf_function_binding!(WdfSpinLockCreate, std::ptr::from_mut(own), &raw mut lock)
+            }
+        };
+        let mut own = attributes();
+        own.ParentObject = device;
+        assert_eq!(lock(&mut own), 0);
+        own.ExecutionLevel = Level::WdfExecutionLevelPassive;
+        assert_eq!(lock(&mut own), status::WDF_EXECUTION_LEVEL_INVALID);
+        let mut own = attributes();
+        own.SynchronizationScope = Scope::WdfSynchronizationScopeDevice;
+        assert_eq!(lock(&mut own), status::WDF_SYNCHRONIZATION_SCOPE_INVALID);
+        own.SynchronizationScope = Scope::WdfSynchronizationScopeNone;
+        assert_eq!(lock(&mut own), 0, "none is what such an object has anyway");
+        let mut own = attributes();
+        own.ContextSizeOverride = 8;
+        assert_eq!(
+            lock(&mut own),
+            status::WDF_OBJECT_ATTRIBUTES_INVALID,
+            "a size without a type"
+        );
+        let mut own = with_context(&SMALL);
+        own.ParentObject = device;
+        // SAFETY: local structures.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectAllocateContext,
+                device,
+                &raw mut own,
+                std::ptr::null_mut()
+            )
+        };
+        assert_eq!(status, status::WDF_PARENT_ASSIGNMENT_NOT_ALLOWED);
+    });
+}
+
+#[test]
+fn a_context_needs_a_type() {
+    in_driver(|device| {
+        let mut own = attributes();
+        // SAFETY: local structures.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectAllocateContext,
+                device,
+                &raw mut own,
+                std::ptr::null_mut()
+            )
+        };
+        assert_eq!(status, wdk_sys_lite::STATUS_OBJECT_NAME_INVALID);
+    });
+}
+
+#[test]
+fn an_object_without_a_parent_lives_as_long_as_its_driver() {
+    ntsim::Machine::run(ntsim::Config::default(), |system| {
+        in_callback("DeviceAdd", |_| {
+            numbered(1, std::ptr::null_mut());
+        });
+        let driver = system.load_driver(image()).expect("the driver loads");
+        let pdo = plug_in();
+        assert_eq!(system.remove_device(pdo.id), Ok(()));
+        take_log();
+        system.unload_driver(driver).expect("the driver can be unloaded");
+        assert_eq!(take_log(), ["DriverUnload", "cleanup 1", "destroy 1"]);
+    })
+    .expect_finished();
+}

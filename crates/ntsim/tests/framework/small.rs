@@ -246,3 +246,109 @@ fn a_closed_key_is_gone() {
     });
     assert_eq!(check.code, StopCode::WDF_VIOLATION);
 }
+
+#[test]
+fn a_registry_number_can_be_set_and_read_back_in_every_form() {
+    in_driver(|device| {
+        let key = parameters(device, KEY_READ | KEY_SET_VALUE);
+        let name = text("Limit");
+        let (mut memory, mut kind) = (std::ptr::null_mut(), 0);
+        let mut string = std::ptr::null_mut();
+        // SAFETY: a key of the test's, and local structures.
+        unsafe {
+            let status =
+                call_unsafe_wdf_function_binding!(WdfRegistryAssignULong, key, &raw const name.header, 7);
+            assert_eq!(status, 0);
+            let status = call_unsafe_wdf_function_binding!(
+                WdfRegistryQueryMemory,
+                key,
+                &raw const name.header,
+                _POOL_TYPE::NonPagedPoolNx,
+                std::ptr::null_mut(),
+                &raw mut memory,
+                &raw mut kind
+            );
+            assert_eq!((status, kind), (0, wdk_sys_lite::REG_DWORD));
+            let mut length = 0;
+            let buffer = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
+            assert_eq!((length, buffer.cast::<[u8; 4]>().read()), (4, [7, 0, 0, 0]));
+            let status = call_unsafe_wdf_function_binding!(
+                WdfStringCreate,
+                std::ptr::null(),
+                std::ptr::null_mut(),
+                &raw mut string
+            );
+            assert_eq!(status, 0);
+            let status = call_unsafe_wdf_function_binding!(
+                WdfRegistryQueryString,
+                key,
+                &raw const name.header,
+                string
+            );
+            assert_eq!(
+                status,
+                wdk_sys_lite::STATUS_OBJECT_TYPE_MISMATCH,
+                "it is no string"
+            );
+        }
+        assert_eq!(number(key, "Limit"), Ok(7));
+    });
+}
+
+#[test]
+fn a_registry_string_fits_or_is_refused() {
+    in_driver(|device| {
+        let key = parameters(device, KEY_READ);
+        ntsim::kernel::kernel().wdf.registry().set(
+            &ntsim::wdf::registry::parameters_path("tester"),
+            "Name",
+            ntsim::wdf::registry::Value::string("abc"),
+        );
+        let name = text("Name");
+        let mut room = [0_u16; 3];
+        let mut value = UNICODE_STRING {
+            Length: 0,
+            MaximumLength: 4,
+            Buffer: room.as_mut_ptr(),
+        };
+        let mut length = 0;
+        // SAFETY: a key of the test's, and local structures.
+        unsafe {
+            let mut query = |value: &mut UNICODE_STRING| {
+                call_unsafe_wdf_function_binding!(
+                    WdfRegistryQueryUnicodeString,
+                    key,
+                    &raw const name.header,
+                    &raw mut length,
+                    std::ptr::from_mut(value)
+                )
+            };
+            assert_eq!(query(&mut value), wdk_sys_lite::STATUS_BUFFER_OVERFLOW);
+            value.MaximumLength = 6;
+            assert_eq!(query(&mut value), 0);
+        }
+        assert_eq!((value.Length, length), (6, 6));
+        assert_eq!(String::from_utf16_lossy(&room), "abc");
+    });
+}
+
+#[test]
+fn a_key_that_does_not_exist_cannot_be_opened() {
+    in_driver(|device| {
+        let parent = parameters(device, KEY_READ);
+        let name = text("Missing");
+        let mut key = std::ptr::null_mut();
+        // SAFETY: a key of the test's, and local structures.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfRegistryOpenKey,
+                parent,
+                &raw const name.header,
+                KEY_READ,
+                std::ptr::null_mut(),
+                &raw mut key
+            )
+        };
+        assert_eq!(status, STATUS_OBJECT_NAME_NOT_FOUND);
+    });
+}
