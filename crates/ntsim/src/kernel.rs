@@ -40,6 +40,10 @@ pub struct Kernel {
     pub wdf: crate::wdf::State,
     /// `VMBus`: the host's side, the guest's bus driver and KMCL.
     pub vmbus: crate::vmbus::State,
+    /// Events, locks, rundown protection.
+    pub ke: crate::ke::State,
+    /// Memory. The last field, for what the others keep lies in it.
+    pub mm: crate::mm::State,
     fallible_calls: Cell<u64>,
 }
 
@@ -52,6 +56,8 @@ impl Kernel {
             drivers: crate::driver::State::default(),
             wdf: crate::wdf::State::default(),
             vmbus: crate::vmbus::State::default(),
+            ke: crate::ke::State::default(),
+            mm: crate::mm::State::new(),
             fallible_calls: Cell::new(0),
             config,
         }
@@ -59,7 +65,7 @@ impl Kernel {
 
     /// Brings up what needs the machine to be installed on its thread.
     pub(crate) fn start(&self) {
-        let _ = self;
+        self.sched.on_irql_change(crate::mm::pool::irql_changed);
     }
 
     /// Counts a call that a driver must expect to fail (an allocation first of all) and says whether this is the one that
@@ -85,14 +91,22 @@ impl Kernel {
 
     /// What is known of an address that faulted at an IRQL. Must not allocate pool or panic: it runs after a fault.
     pub(crate) fn explain_fault(&self, address: usize, irql: Irql) -> Fault {
-        let _ = self;
+        if let Some(fault) = crate::mm::pool::explain(self, address, irql) {
+            return fault;
+        }
+        let code = if irql >= DISPATCH_LEVEL {
+            StopCode::DRIVER_IRQL_NOT_LESS_OR_EQUAL
+        } else {
+            StopCode::PAGE_FAULT_IN_NONPAGED_AREA
+        };
+        let message = if address < 0x1_0000 {
+            format!("memory was touched through a null pointer, at {address:#x}")
+        } else {
+            format!("memory that does not exist was touched at {address:#x}")
+        };
         Fault {
-            code: if irql >= DISPATCH_LEVEL {
-                StopCode::DRIVER_IRQL_NOT_LESS_OR_EQUAL
-            } else {
-                StopCode::PAGE_FAULT_IN_NONPAGED_AREA
-            },
-            message: format!("memory that does not exist was touched at {address:#x}"),
+            code,
+            message,
             history: Vec::new(),
         }
     }
@@ -104,6 +118,8 @@ impl Kernel {
         self.io.leaks(driver, &mut leaks);
         crate::wdf::object::leaks(driver, &mut leaks);
         self.vmbus.leaks(driver, &mut leaks);
+        self.ke.leaks(driver, &mut leaks);
+        self.mm.leaks(driver, &mut leaks);
         leaks
     }
 }
