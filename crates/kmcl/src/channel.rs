@@ -26,7 +26,7 @@ use wdk_sys::{GUID, NTSTATUS, PDEVICE_OBJECT, PVOID, STATUS_SUCCESS, UNICODE_STR
 
 use crate::incoming::{Disposition, Incoming};
 use crate::interface::{Interface, routes};
-use crate::irql::{CallbackPassive, Dispatch, Passive};
+use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive};
 use crate::lookaside::{Counters, LookasideList};
 use crate::packet::{Completed, Node, Sender, Transaction};
 use crate::pool::{PoolArc, PoolBox, Tag};
@@ -67,7 +67,9 @@ pub trait Handler: Send + Sync + Sized + 'static {
     }
 
     /// Packets are received from now on (and perhaps since a moment ago).
-    fn post_started(&self, cx: &mut Context<'_, Self>) {
+    ///
+    /// Here alone among the callbacks replies may be waited for.
+    fn post_started(&self, cx: &mut PostStarted<'_, Self>) {
         let _ = cx;
     }
 
@@ -111,8 +113,59 @@ impl<'c, H: Handler> Context<'c, H> {
         &mut self.irql
     }
 
+    /// Sets the latency of signals to the host, in units of 100 ns, and gives the old one. From `opened` to `closed`, both included.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's.
+    pub fn set_interrupt_latency(&mut self, latency: u16) -> Result<u16, Error> {
+        let mut original = 0;
+        // SAFETY: this is a state callback, between `opened` and `closed`; the old value is writable.
+        Status::check(unsafe {
+            call!(
+                self.shared.table(),
+                VmbChannelSetInterruptLatency(self.shared.channel, latency, &raw mut original)
+            )
+        })?;
+        Ok(original)
+    }
+
+    /// Address and size of the device's MMIO space, as KMCL reports it: whether the address is virtual or physical is documented both ways,
+    /// so it is a number. From `opened` on.
+    #[must_use]
+    pub fn mmio_space(&self) -> (u64, u64) {
+        let (mut address, mut size) = (0, 0);
+        // SAFETY: this is a state callback of an opened channel; both values are writable.
+        unsafe {
+            call!(
+                self.shared.table(),
+                VmbChannelGetMmioSpace(self.shared.channel, &raw mut address, &raw mut size)
+            );
+        }
+        (address, size)
+    }
+
     /// A way to send, which may be kept. It works from [`Handler::started`] until the channel is suspended; then it fails until the
     /// next start.
+    #[must_use]
+    pub fn sender(&self) -> Sender<H> {
+        Sender::new(self.shared.clone())
+    }
+}
+
+/// What [`Handler::post_started`] is given: as [`Context`], with a witness that allows waiting for a reply.
+pub struct PostStarted<'c, H: Handler> {
+    shared: &'c PoolArc<Shared<H>>,
+    irql: ReplyPassive<'c>,
+}
+
+impl<'c, H: Handler> PostStarted<'c, H> {
+    /// The witness.
+    pub const fn irql(&mut self) -> &mut ReplyPassive<'c> {
+        &mut self.irql
+    }
+
+    /// A way to send, which may be kept.
     #[must_use]
     pub fn sender(&self) -> Sender<H> {
         Sender::new(self.shared.clone())
@@ -150,6 +203,10 @@ pub(crate) struct Shared<H: Handler> {
     /// Held for the time of a send; run down while the channel is not started.
     pub(crate) gate: Rundown,
     gate_open: AtomicBool,
+    /// Held while a GPADL is created or deleted; run down while the channel is not open.
+    pub(crate) open: Rundown,
+    is_open: AtomicBool,
+    pub(crate) gpadls: crate::gpadl::List,
     /// Held for as long as a packet, its node or an incoming packet's completion is out.
     pub(crate) packets: Rundown,
     pub(crate) maximum_packet_size: AtomicU32,
@@ -180,6 +237,11 @@ impl<H: Handler> Shared<H> {
                 &raw const self.interface,
             )));
         }
+    }
+
+    /// Whether sends are let through.
+    pub(crate) fn is_started(&self) -> bool {
+        self.gate_open.load(Ordering::Acquire)
     }
 
     fn open_gate(&self) {
@@ -281,10 +343,14 @@ impl Interface {
             nodes: core::mem::ManuallyDrop::new(nodes),
             gate: Rundown::new(),
             gate_open: AtomicBool::new(false),
+            open: Rundown::new(),
+            is_open: AtomicBool::new(false),
+            gpadls: crate::gpadl::List::new(),
             packets: Rundown::new(),
             maximum_packet_size: AtomicU32::new(0),
         };
         shared.gate.wait(irql);
+        shared.open.wait(irql);
         let shared = match PoolArc::try_new(shared, TAG) {
             Ok(shared) => shared,
             Err(error) => {
@@ -523,6 +589,13 @@ impl<H: Handler> ChannelConfig<H> {
         self
     }
 
+    /// Starts paused: after `enable` the channel opens and waits for [`Channel::start`].
+    pub fn start_paused(&mut self, _irql: &mut Passive<'_>) -> &mut Self {
+        // SAFETY: the channel is disabled, where a pause arms the next enable and does not wait.
+        unsafe { call!(self.0.table(), VmbChannelPause(self.0.channel())) };
+        self
+    }
+
     /// The handler.
     #[must_use]
     pub fn handler(&self) -> &H {
@@ -708,9 +781,6 @@ state_callback!(on_started, |inner, cx| {
     inner.shared.open_gate();
     inner.handler.started(&mut cx);
 });
-state_callback!(on_post_started, |inner, cx| {
-    inner.handler.post_started(&mut cx);
-});
 state_callback!(on_suspend, |inner, cx| {
     inner.shared.close_gate(&mut cx.irql);
     inner.handler.suspended(&mut cx);
@@ -719,7 +789,24 @@ state_callback!(on_closed, |inner, cx| {
     // Whether Closed may come without Suspend is documented nowhere.
     inner.shared.close_gate(&mut cx.irql);
     inner.handler.closed(&mut cx);
+    if inner.shared.is_open.swap(false, Ordering::AcqRel) {
+        inner.shared.open.wait(&mut cx.irql);
+        crate::gpadl::delete_all(&inner.shared, &mut cx.irql);
+    }
 });
+
+unsafe extern "C" fn on_post_started<H: Handler>(channel: VMBCHANNEL) {
+    // SAFETY: KMCL calls this with a channel on which it was registered.
+    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
+        return;
+    };
+    // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL, and in this one a synchronous request is allowed.
+    let irql = unsafe { ReplyPassive::assume() };
+    inner.handler.post_started(&mut PostStarted {
+        shared: &inner.shared,
+        irql,
+    });
+}
 
 unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
     // SAFETY: KMCL calls this with a channel on which it was registered.

@@ -1,12 +1,25 @@
 //! Packets from the host: each completed exactly once.
 
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 
-use kmcl_sys::{VMBPACKETCOMPLETION, VMBUS_CHANNEL_PROCESS_PACKET_FLAG_EXTERNAL_DATA};
+use kmcl_sys::{
+    VMBPACKETCOMPLETION, VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAG_READ_ONLY,
+    VMBUS_CHANNEL_PROCESS_PACKET_FLAG_EXTERNAL_DATA,
+};
+
+use wdk_sys::ntddk::{MmMapLockedPagesSpecifyCache, MmUnmapLockedPages};
+use wdk_sys::{_MEMORY_CACHING_TYPE, _MM_PAGE_PRIORITY, MDL, STATUS_PENDING, STATUS_SUCCESS, ULONG};
 
 use crate::channel::{Handler, Shared, call};
 use crate::host::HostBytes;
 use crate::pool::PoolArc;
+use crate::status::{Error, Status};
+use crate::sync::KERNEL_MODE;
+
+/// `MdlMappingNoExecute`, which the kit defines beside the priorities.
+const NO_EXECUTE: ULONG = 0x4000_0000;
+const NORMAL_PRIORITY: ULONG = _MM_PAGE_PRIORITY::NormalPagePriority.cast_unsigned() | NO_EXECUTE;
 
 /// What became of a packet. It comes only from consuming an [`Incoming`], so a handler cannot forget one.
 #[must_use = "a handler returns it"]
@@ -105,6 +118,99 @@ impl<'c, H: Handler> Incoming<'c, H> {
             }),
             Disposition(PhantomData),
         )
+    }
+}
+
+/// What became of asking for a packet's external data.
+pub enum External<'c, H: Handler> {
+    /// The pages are pinned until the packet is completed.
+    Ready(ExternalData<'c, H>),
+    /// KMCL will present the packet again, perhaps at another IRQL: return this at once.
+    Pending(Disposition<'c>),
+    /// It failed; the packet is still to be completed.
+    Failed(Incoming<'c, H>, Error),
+}
+
+/// A packet with its external data: the other side's memory, which it can write at any time.
+pub struct ExternalData<'c, H: Handler> {
+    packet: Incoming<'c, H>,
+    mdl: NonNull<MDL>,
+}
+
+impl<'c, H: Handler> Incoming<'c, H> {
+    /// Asks for the external data of a packet that has some.
+    #[must_use]
+    pub fn external_data(self, read_only: bool) -> External<'c, H> {
+        if !self.has_external_data() {
+            return External::Failed(self, Error::InvalidLength);
+        }
+        let flags = if read_only {
+            VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAG_READ_ONLY
+        } else {
+            0
+        };
+        let mut mdl = core::ptr::null_mut();
+        // SAFETY: by the invariant the packet is ours and outstanding, inside its callback; the result is writable.
+        let status = unsafe {
+            call!(
+                self.shared.table(),
+                VmbChannelPacketGetExternalData(self.packet, flags, &raw mut mdl)
+            )
+        };
+        // STATUS_PENDING is a success code and leaves no MDL.
+        match (status, NonNull::new(mdl)) {
+            (STATUS_PENDING, _) => {
+                let _ = core::mem::ManuallyDrop::new(self);
+                External::Pending(Disposition(PhantomData))
+            }
+            (STATUS_SUCCESS, Some(mdl)) => External::Ready(ExternalData { packet: self, mdl }),
+            (STATUS_SUCCESS, None) => External::Failed(self, Error::InvalidLength),
+            _ => External::Failed(self, Error::Status(Status(status))),
+        }
+    }
+}
+
+impl<'c, H: Handler> ExternalData<'c, H> {
+    /// The packet's inline bytes.
+    #[must_use]
+    pub fn payload(&self) -> HostBytes<'_> {
+        self.packet.payload()
+    }
+
+    /// Maps one part of the data after the other, and shows each to the closure.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`] if a part cannot be mapped.
+    pub fn for_each_part(&self, mut show: impl FnMut(HostBytes<'_>)) -> Result<(), Error> {
+        let mut next = Some(self.mdl);
+        while let Some(mdl) = next {
+            // SAFETY: KMCL's MDLs are valid until the packet is completed, which needs this value; their pages are locked and unmapped, so each may be
+            // mapped to kernel space and must be unmapped, as is done at once. A failure to map is NULL, not a bug check.
+            unsafe {
+                let start = MmMapLockedPagesSpecifyCache(
+                    mdl.as_ptr(),
+                    KERNEL_MODE,
+                    _MEMORY_CACHING_TYPE::MmCached,
+                    core::ptr::null_mut(),
+                    0,
+                    NORMAL_PRIORITY,
+                );
+                if start.is_null() {
+                    return Err(Error::NoMemory);
+                }
+                show(HostBytes::new(start.cast(), (*mdl.as_ptr()).ByteCount as usize));
+                MmUnmapLockedPages(start, mdl.as_ptr());
+                next = NonNull::new((*mdl.as_ptr()).Next);
+            }
+        }
+        Ok(())
+    }
+
+    /// The packet, to be completed.
+    #[must_use]
+    pub fn into_packet(self) -> Incoming<'c, H> {
+        self.packet
     }
 }
 

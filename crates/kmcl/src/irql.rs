@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`Passive`] | `PASSIVE_LEVEL`, in a thread that may wait for a channel | the driver's trampolines (`EvtDevicePrepareHardware` …) |
 //! | [`CallbackPassive`] | `PASSIVE_LEVEL`, inside a callback of a channel: must not wait for that channel | channel callbacks |
+//! | [`ReplyPassive`] | as [`CallbackPassive`], where replies may be waited for | `post_started` |
 //! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, spin lock guards, the driver's trampolines |
 //!
 //! ```compile_fail
@@ -45,6 +46,10 @@ pub struct Passive<'a>(NotSend<'a>);
 #[derive(Debug)]
 pub struct CallbackPassive<'a>(NotSend<'a>);
 
+/// `PASSIVE_LEVEL`, inside the callback of a channel that may wait for replies on it.
+#[derive(Debug)]
+pub struct ReplyPassive<'a>(NotSend<'a>);
+
 /// At most `DISPATCH_LEVEL`.
 #[derive(Debug)]
 pub struct Dispatch<'a>(NotSend<'a>);
@@ -70,7 +75,15 @@ macro_rules! witness {
 
 witness!(Passive: "The caller runs at `PASSIVE_LEVEL`, outside every callback of a channel, and no other witness of it is in use;" "the witness does not outlive that.");
 witness!(CallbackPassive: "The caller runs at `PASSIVE_LEVEL` and no other witness of it is in use; the witness does not outlive that.");
+witness!(ReplyPassive: "As [`CallbackPassive::assume`], in a callback that may wait for replies.");
 witness!(Dispatch: "The caller runs at `DISPATCH_LEVEL` or below for as long as the witness lives.");
 
 impl AtPassive for Passive<'_> {}
 impl AtPassive for CallbackPassive<'_> {}
+impl AtPassive for ReplyPassive<'_> {}
+
+/// Proof that waiting for the host's reply cannot wait for oneself.
+pub trait MayAwaitReply: AtPassive {}
+
+impl MayAwaitReply for Passive<'_> {}
+impl MayAwaitReply for ReplyPassive<'_> {}

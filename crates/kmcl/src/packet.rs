@@ -13,26 +13,41 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::{ManuallyDrop, MaybeUninit};
+use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use kmcl_sys::{
-    VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER, VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
+    KMCL_CLIENT_INTERFACE_V1, VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER,
+    VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
 };
-use wdk_sys::{NTSTATUS, PVOID};
+use wdk_sys::{LARGE_INTEGER, NTSTATUS, PVOID, STATUS_INVALID_PARAMETER};
 
 use crate::channel::{self, Handler, Running, Shared, call};
 use crate::claim::{Claim, References};
 use crate::host::HostBytes;
 use crate::interface::routes;
-use crate::irql::{AtPassive, Dispatch};
-use crate::pool::PoolArc;
+use crate::irql::{AtPassive, Dispatch, MayAwaitReply};
+use crate::mdl::{External, PageFrame};
+use crate::pool::{self, PoolArc, Tag};
 use crate::status::{Error, Status};
+
+const TAG: Tag = Tag::new(*b"KmPk");
 
 /// What travels with a packet and stays put until it is back.
 pub trait Transaction: Send + 'static {
     /// The message. It must not be empty; it is read while the packet is sent, perhaps until it is completed.
     fn payload(&self) -> &[u8];
+
+    /// External data that goes with it. Such a packet is sent with [`Mode::Transact`]: the host uses the memory until it completes the packet.
+    fn external(&self) -> Option<External<'_>> {
+        None
+    }
+
+    /// Page frames for [`OwnedPacket::send_with_pfns`].
+    fn pfns(&self) -> &[PageFrame] {
+        &[]
+    }
 }
 
 /// When a packet that was sent comes back.
@@ -76,6 +91,10 @@ impl<H: Handler> Sender<H> {
         Self(shared)
     }
 
+    pub(crate) const fn shared(&self) -> &PoolArc<Shared<H>> {
+        &self.0
+    }
+
     /// The largest message, in bytes, as the channel was configured.
     #[must_use]
     pub fn maximum_packet_size(&self) -> u32 {
@@ -106,32 +125,155 @@ impl<H: Handler> Sender<H> {
         transaction: H::Transaction,
     ) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
         let shared = self.0.clone();
-        let packet = match allocate(&shared) {
-            Ok(packet) => packet,
-            Err(error) => return Err((error, transaction)),
-        };
-        let Some(node) = shared.nodes.allocate_raw() else {
-            // SAFETY: the packet was allocated above and never sent; so was its acquisition of `packets`.
-            unsafe { release(&shared, packet) };
-            return Err((Error::NoMemory, transaction));
-        };
-        // SAFETY: the entry is free memory for a node; the packet is allocated and not sent, so its pointer and routine may be set.
-        unsafe {
-            node.write(Node {
-                claim: Claim::new(),
-                references: References::new(),
-                packet,
-                shared: ManuallyDrop::new(shared),
-                transaction: UnsafeCell::new(MaybeUninit::new(transaction)),
-            });
-            let table = node.as_ref().shared.table();
-            call!(table, VmbPacketSetPointer(packet, node.as_ptr().cast()));
-            call!(
-                table,
-                VmbPacketSetCompletionRoutine(packet, Some(on_completed::<H>))
-            );
+        match allocate(&shared) {
+            Ok(packet) => place(shared, packet, None, transaction),
+            Err(error) => Err((error, transaction)),
         }
-        Ok(OwnedPacket { node })
+    }
+
+    /// As [`Sender::transaction`], with the packet in memory of the library's instead of KMCL's: allocated now, and there for as long as the packet
+    /// is sent again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpen`], [`Error::NoMemory`] or KMCL's, with the context.
+    pub fn transaction_in_place(
+        &self,
+        transaction: H::Transaction,
+    ) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
+        let shared = self.0.clone();
+        if !shared.packets.acquire_raw() {
+            return Err((Error::NotOpen, transaction));
+        }
+        match initialize(&shared) {
+            Ok(memory) => place(shared, memory.as_ptr().cast(), Some(memory), transaction),
+            Err(error) => {
+                // SAFETY: acquired above.
+                unsafe { shared.packets.release_raw() };
+                Err((error, transaction))
+            }
+        }
+    }
+
+    /// Sends a message and waits for the host's reply, which is copied to `reply`; gives the number of bytes. `timeout` is in units of 100 ns;
+    /// with none the wait has no end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLength`] unless `reply` has a length that is a multiple of 8 and not 0; [`Error::NotOpen`]; `STATUS_CANCELLED` if the time ran
+    /// out, `STATUS_DEVICE_REMOVED` if the channel closed, and KMCL's others.
+    pub fn sync_request(
+        &self,
+        payload: &[u8],
+        reply: &mut [u8],
+        timeout: Option<NonZeroU64>,
+        _irql: &mut impl MayAwaitReply,
+    ) -> Result<usize, Error> {
+        let shared = &self.0;
+        let length = checked(shared, payload)?;
+        let mut capacity = u32::try_from(reply.len()).map_err(|_| Error::TooLarge)?;
+        if capacity == 0 || capacity % 8 != 0 {
+            return Err(Error::InvalidLength);
+        }
+        let Some(_packets) = shared.packets.try_acquire() else {
+            return Err(Error::NotOpen);
+        };
+        // The gate is not held: closing waits for it, and KMCL ends this request only when it closes.
+        if !shared.is_started() {
+            return Err(Error::NotOpen);
+        }
+        let mut relative = LARGE_INTEGER::default();
+        let timeout = match timeout {
+            None => core::ptr::null_mut(),
+            Some(units) => {
+                relative.QuadPart = i64::try_from(units.get()).map_or(i64::MIN, i64::wrapping_neg);
+                &raw mut relative
+            }
+        };
+        // SAFETY: PASSIVE_LEVEL, where this may wait, by the witness; the channel is allocated while `packets` is held; the buffers live through the call and
+        // have the lengths given.
+        Status::check(unsafe {
+            call!(
+                shared.table(),
+                VmbChannelSendSynchronousRequest(
+                    shared.channel,
+                    payload.as_ptr().cast_mut().cast(),
+                    length,
+                    core::ptr::null_mut(),
+                    VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
+                    reply.as_mut_ptr().cast(),
+                    &raw mut capacity,
+                    timeout
+                )
+            )
+        })?;
+        Ok(reply.len().min(capacity as usize))
+    }
+}
+
+/// Makes the node of a packet that was allocated or initialised.
+fn place<H: Handler>(
+    shared: PoolArc<Shared<H>>,
+    packet: VMBPACKET,
+    memory: Option<NonNull<u8>>,
+    transaction: H::Transaction,
+) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
+    let Some(node) = shared.nodes.allocate_raw() else {
+        // SAFETY: the packet is the caller's, never sent, with its acquisition of `packets`.
+        unsafe {
+            discard(&shared, packet, memory);
+            shared.packets.release_raw();
+        }
+        return Err((Error::NoMemory, transaction));
+    };
+    // SAFETY: the entry is free memory for a node; the packet is not sent, so its pointer and routine may be set.
+    unsafe {
+        node.write(Node {
+            claim: Claim::new(),
+            references: References::new(),
+            packet,
+            memory,
+            shared: ManuallyDrop::new(shared),
+            transaction: UnsafeCell::new(MaybeUninit::new(transaction)),
+        });
+        let table = node.as_ref().shared.table();
+        call!(table, VmbPacketSetPointer(packet, node.as_ptr().cast()));
+        call!(
+            table,
+            VmbPacketSetCompletionRoutine(packet, Some(on_completed::<H>))
+        );
+    }
+    Ok(OwnedPacket { node })
+}
+
+/// A packet in pool memory.
+fn initialize<H: Handler>(shared: &Shared<H>) -> Result<NonNull<u8>, Error> {
+    // SAFETY: the channel is allocated while `packets` is held, as the caller does; the memory has the size that KMCL asks for.
+    unsafe {
+        let bytes = call!(shared.table(), VmbChannelSizeofPacket(shared.channel));
+        let memory = pool::allocate(bytes as usize, TAG, false).ok_or(Error::NoMemory)?;
+        let status = call!(
+            shared.table(),
+            VmbPacketInitialize(shared.channel, memory.as_ptr().cast(), bytes)
+        );
+        if let Err(error) = Status::check(status) {
+            pool::free(memory, TAG);
+            return Err(error);
+        }
+        Ok(memory)
+    }
+}
+
+/// # Safety
+///
+/// The packet is not in flight and is given up; `memory` is its own if it was initialised in place.
+unsafe fn discard<H: Handler>(shared: &Shared<H>, packet: VMBPACKET, memory: Option<NonNull<u8>>) {
+    // SAFETY: as the caller says.
+    unsafe {
+        match memory {
+            None => call!(shared.table(), VmbPacketFree(packet)),
+            Some(memory) => pool::free(memory, TAG),
+        }
     }
 }
 
@@ -268,6 +410,8 @@ pub(crate) struct Node<H: Handler> {
     claim: Claim,
     references: References,
     packet: VMBPACKET,
+    /// The packet's own memory, if it was initialised in place.
+    memory: Option<NonNull<u8>>,
     shared: ManuallyDrop<PoolArc<Shared<H>>>,
     transaction: UnsafeCell<MaybeUninit<H::Transaction>>,
 }
@@ -330,7 +474,7 @@ impl<H: Handler> OwnedPacket<H> {
         // once: `this` is forgotten.
         unsafe {
             let transaction = (*this.node().transaction.get()).assume_init_read();
-            call!(this.node().shared.table(), VmbPacketFree(this.node().packet));
+            discard(&this.node().shared, this.node().packet, this.node().memory);
             release_node(this.node);
             transaction
         }
@@ -340,12 +484,95 @@ impl<H: Handler> OwnedPacket<H> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure.
+    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. External data with
+    /// [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
     pub fn send(self, mode: Mode) -> Result<(), SendError<Self>> {
         let flags = match mode {
             Mode::Notify => 0,
             Mode::Transact => VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
         };
+        match self.context().external() {
+            Some(_) if mode == Mode::Notify => {
+                let error = Error::Status(Status(STATUS_INVALID_PARAMETER));
+                Err(SendError {
+                    error,
+                    packet: Some(self),
+                })
+            }
+            Some(External { mdl, offset, length }) => {
+                let (mdl, external_length) = (mdl.as_ptr(), length.get());
+                self.send_with(|table, packet, start, length| {
+                    // SAFETY: as `send_with` demands; the part is within the MDL, whose pages the context keeps; completion is waited for.
+                    unsafe {
+                        call!(
+                            table,
+                            VmbPacketSendWithExternalMdl(
+                                packet,
+                                start,
+                                length,
+                                mdl,
+                                offset,
+                                external_length,
+                                flags
+                            )
+                        )
+                    }
+                })
+            }
+            None => self.send_with(|table, packet, start, length| {
+                // SAFETY: as `send_with` demands; no external data.
+                unsafe {
+                    call!(
+                        table,
+                        VmbPacketSend(packet, start, length, core::ptr::null_mut(), flags)
+                    )
+                }
+            }),
+        }
+    }
+
+    /// Sends the packet with the page frames of [`Transaction::pfns`], whole pages each.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnedPacket::send`]; [`Error::InvalidLength`] without frames.
+    ///
+    /// # Safety
+    ///
+    /// The host can read and write every page named, until the packet is completed: each belongs to the driver, is resident, and holds nothing that the
+    /// host must not have.
+    pub unsafe fn send_with_pfns(self) -> Result<(), SendError<Self>> {
+        let frames = self.context().pfns();
+        let start = frames.as_ptr().cast_mut();
+        let Ok(count @ 1..) = u32::try_from(frames.len()) else {
+            return Err(SendError {
+                error: Error::InvalidLength,
+                packet: Some(self),
+            });
+        };
+        self.send_with(|table, packet, buffer, length| {
+            // SAFETY: as `send_with` demands; the frames are the caller's word, and their array is the context's.
+            unsafe {
+                call!(
+                    table,
+                    VmbPacketSendWithExternalPfns(
+                        packet,
+                        buffer,
+                        length,
+                        start,
+                        count,
+                        VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION
+                    )
+                )
+            }
+        })
+    }
+
+    /// `call` hands the packet and its buffer to one of KMCL's send functions.
+    fn send_with(
+        self,
+        call: impl FnOnce(&KMCL_CLIENT_INTERFACE_V1, VMBPACKET, PVOID, u32) -> NTSTATUS,
+    ) -> Result<(), SendError<Self>> {
         let shared: &Shared<H> = &self.node().shared;
         let payload = self.context().payload();
         let length = match checked(shared, payload) {
@@ -373,10 +600,7 @@ impl<H: Handler> OwnedPacket<H> {
             let node_ref = node.as_ref();
             node_ref.references.acquire();
             let send = node_ref.claim.begin();
-            let status: NTSTATUS = call!(
-                node_ref.shared.table(),
-                VmbPacketSend(node_ref.packet, start, length, core::ptr::null_mut(), flags)
-            );
+            let status = call(node_ref.shared.table(), node_ref.packet, start, length);
             node_ref.shared.gate.release_raw();
             let result = if status >= 0 {
                 Ok(())
@@ -398,7 +622,7 @@ impl<H: Handler> Drop for OwnedPacket<H> {
         // SAFETY: by the invariant the context is initialised and the packet not in flight; each ends once, here.
         unsafe {
             (*self.node().transaction.get()).assume_init_drop();
-            call!(self.node().shared.table(), VmbPacketFree(self.node().packet));
+            discard(&self.node().shared, self.node().packet, self.node().memory);
             release_node(self.node);
         }
     }

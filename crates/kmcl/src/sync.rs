@@ -21,7 +21,7 @@ use crate::status::Error;
     clippy::cast_possible_truncation,
     reason = "a KPROCESSOR_MODE holds the two modes"
 )]
-const KERNEL_MODE: KPROCESSOR_MODE = _MODE::KernelMode as KPROCESSOR_MODE;
+pub(crate) const KERNEL_MODE: KPROCESSOR_MODE = _MODE::KernelMode as KPROCESSOR_MODE;
 
 /// Data behind a spin lock.
 ///

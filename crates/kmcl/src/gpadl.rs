@@ -1,0 +1,234 @@
+//! Guest memory that the host maps for as long as the channel is open.
+//!
+//! (A GPADL is a *guest physical address descriptor list*.) A channel keeps its GPADLs in a list. Whatever is still there when the channel closes is deleted after
+//! [`Handler::closed`]; deleting waits while the host has the memory mapped. Each is deleted once: whoever takes it out of the list does it.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use kmcl_sys::VMBUS_CHANNEL_GPADL_FLAG_READ_ONLY;
+
+use crate::channel::{Handler, Shared, call};
+use crate::irql::AtPassive;
+use crate::mdl::{HostBuffer, Mdl};
+use crate::packet::Sender;
+use crate::pool::{PoolArc, Tag};
+use crate::status::{Error, Status};
+use crate::sync::SpinLock;
+
+const TAG: Tag = Tag::new(*b"KmGp");
+
+/// What the host is asked to do with the memory. No protection: the host can write either way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Read and write.
+    ReadWrite,
+    /// Read only, as a hint.
+    ReadOnly,
+}
+
+enum Memory {
+    Buffer(HostBuffer),
+    Mdl(Mdl),
+}
+
+struct Record {
+    id: AtomicU32,
+    live: AtomicBool,
+    memory: Memory,
+    /// The next in the channel's list; guarded by the list's lock.
+    next: UnsafeCell<Option<PoolArc<Record>>>,
+}
+
+// SAFETY: `next` is reached only under the list's lock; the rest is shared as it is.
+unsafe impl Send for Record {}
+// SAFETY: as above.
+unsafe impl Sync for Record {}
+
+/// A channel's GPADLs.
+pub(crate) struct List(SpinLock<Option<PoolArc<Record>>>);
+
+impl List {
+    pub(crate) const fn new() -> Self {
+        Self(SpinLock::new(None))
+    }
+
+    fn push(&self, record: PoolArc<Record>, irql: &mut impl AtPassive) {
+        let mut head = self.0.lock(irql);
+        // SAFETY: the lock is held.
+        unsafe { *record.next.get() = head.take() };
+        *head = Some(record);
+    }
+
+    fn pop(&self, irql: &mut impl AtPassive) -> Option<PoolArc<Record>> {
+        let mut head = self.0.lock(irql);
+        let record = head.take()?;
+        // SAFETY: the lock is held.
+        *head = unsafe { (*record.next.get()).take() };
+        Some(record)
+    }
+
+    /// Takes a record out; false if somebody else has.
+    fn remove(&self, record: &PoolArc<Record>, irql: &mut impl AtPassive) -> bool {
+        let mut head = self.0.lock(irql);
+        let mut link: *mut Option<PoolArc<Record>> = &raw mut *head;
+        // SAFETY: the lock is held; `link` is the head or a `next` of a record in the list, which the list keeps alive.
+        unsafe {
+            while let Some(found) = &*link {
+                if core::ptr::eq::<Record>(&raw const **found, &raw const **record) {
+                    let next = (*found.next.get()).take();
+                    *link = next;
+                    return true;
+                }
+                link = found.next.get();
+            }
+        }
+        false
+    }
+}
+
+/// Guest memory that the host may map. The handle goes to the host in a message of the driver's own protocol.
+pub struct Gpadl<H: Handler> {
+    shared: PoolArc<Shared<H>>,
+    record: PoolArc<Record>,
+}
+
+impl<H: Handler> Sender<H> {
+    /// Makes a buffer known to the host. Waits for the host's answer. Possible from [`Handler::opened`] until the channel closes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpen`], [`Error::NoMemory`] or KMCL's; the buffer is freed.
+    pub fn create_gpadl(
+        &self,
+        buffer: HostBuffer,
+        access: Access,
+        irql: &mut impl AtPassive,
+    ) -> Result<Gpadl<H>, Error> {
+        self.create(Memory::Buffer(buffer), access, irql)
+    }
+
+    /// As [`Sender::create_gpadl`], for memory that an MDL describes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::create_gpadl`].
+    pub fn create_gpadl_from_mdl(
+        &self,
+        mdl: Mdl,
+        access: Access,
+        irql: &mut impl AtPassive,
+    ) -> Result<Gpadl<H>, Error> {
+        self.create(Memory::Mdl(mdl), access, irql)
+    }
+
+    fn create(&self, memory: Memory, access: Access, irql: &mut impl AtPassive) -> Result<Gpadl<H>, Error> {
+        let shared = self.shared();
+        let Some(_open) = shared.open.try_acquire() else {
+            return Err(Error::NotOpen);
+        };
+        // Everything that can fail comes before the host knows of the memory.
+        let record = PoolArc::try_new(
+            Record {
+                id: AtomicU32::new(0),
+                live: AtomicBool::new(true),
+                memory,
+                next: UnsafeCell::new(None),
+            },
+            TAG,
+        )
+        .map_err(|_| Error::NoMemory)?;
+        let flags = match access {
+            Access::ReadWrite => 0,
+            Access::ReadOnly => VMBUS_CHANNEL_GPADL_FLAG_READ_ONLY,
+        };
+        let mut id = 0;
+        let id_pointer = &raw mut id;
+        // SAFETY: the channel is open while `open` is held, this is PASSIVE_LEVEL by the witness, and the memory stays until the GPADL is deleted:
+        // the record keeps it, and the list keeps the record.
+        Status::check(unsafe {
+            match &record.memory {
+                Memory::Buffer(buffer) => call!(
+                    shared.table(),
+                    VmbChannelCreateGpadlFromBuffer(
+                        shared.channel,
+                        flags,
+                        buffer.as_ptr().cast(),
+                        buffer.length(),
+                        id_pointer
+                    )
+                ),
+                Memory::Mdl(mdl) => call!(
+                    shared.table(),
+                    VmbChannelCreateGpadlFromMdl(
+                        shared.channel,
+                        flags,
+                        mdl.as_ref().as_ptr(),
+                        0,
+                        mdl.as_ref().length(),
+                        id_pointer
+                    )
+                ),
+            }
+        })?;
+        record.id.store(id, Ordering::Release);
+        shared.gpadls.push(record.clone(), irql);
+        Ok(Gpadl {
+            shared: shared.clone(),
+            record,
+        })
+    }
+}
+
+impl<H: Handler> Gpadl<H> {
+    /// The handle by which the host knows the memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpen`] once the channel has closed.
+    pub fn id(&self) -> Result<u32, Error> {
+        if self.record.live.load(Ordering::Acquire) {
+            Ok(self.record.id.load(Ordering::Acquire))
+        } else {
+            Err(Error::NotOpen)
+        }
+    }
+
+    /// The memory.
+    #[must_use]
+    pub fn buffer(&self) -> &HostBuffer {
+        match &self.record.memory {
+            Memory::Buffer(buffer) => buffer,
+            Memory::Mdl(mdl) => mdl.buffer(),
+        }
+    }
+
+    /// Takes the memory back. Waits while the host has it mapped. Nothing is left to do if the channel has closed.
+    pub fn delete(self, irql: &mut impl AtPassive) {
+        let Some(_open) = self.shared.open.try_acquire() else {
+            return;
+        };
+        if self.shared.gpadls.remove(&self.record, irql) {
+            delete(&self.shared, &self.record);
+        }
+    }
+}
+
+fn delete<H: Handler>(shared: &Shared<H>, record: &Record) {
+    record.live.store(false, Ordering::Release);
+    // SAFETY: the record was taken out of the list by the caller alone, so this is its one deletion; the channel is open or in its `closed`
+    // callback; callers run at PASSIVE_LEVEL.
+    unsafe {
+        call!(
+            shared.table(),
+            VmbChannelDeleteGpadl(shared.channel, record.id.load(Ordering::Acquire))
+        );
+    }
+}
+
+/// Deletes what is left, in the `closed` callback.
+pub(crate) fn delete_all<H: Handler>(shared: &Shared<H>, irql: &mut impl AtPassive) {
+    while let Some(record) = shared.gpadls.pop(irql) {
+        delete(shared, &record);
+    }
+}
