@@ -55,6 +55,8 @@ stop_codes! {
     DRIVER_VERIFIER_DETECTED_VIOLATION = 0xC4;
     /// A callback came back at another IRQL than it was called at.
     IRQL_UNEXPECTED_VALUE = 0xC8;
+    /// The I/O manager's part of Driver Verifier.
+    DRIVER_VERIFIER_IOMANAGER_VIOLATION = 0xC9;
     /// A driver left locked pages.
     DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS = 0xCB;
     /// A driver was unloaded with operations still pending.

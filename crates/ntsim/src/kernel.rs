@@ -89,6 +89,13 @@ impl Kernel {
         self.fallible_calls.get()
     }
 
+    /// What each context waits for, and which requests are not completed: the report of a machine that hangs.
+    pub(crate) fn waiting(&self) -> Vec<String> {
+        let mut waiting = self.sched.waiting();
+        waiting.extend(self.io.pending_requests());
+        waiting
+    }
+
     /// What is known of an address that faulted at an IRQL. Must not allocate pool or panic: it runs after a fault.
     pub(crate) fn explain_fault(&self, address: usize, irql: Irql) -> Fault {
         if let Some(fault) = crate::mm::pool::explain(self, address, irql) {

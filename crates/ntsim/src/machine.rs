@@ -59,7 +59,7 @@ pub enum Outcome<R> {
     Finished(R),
     /// The machine stopped with a bug check.
     BugCheck(Box<BugCheck>),
-    /// Nothing could run any more; what each context waits for.
+    /// Nothing could run any more; what each context waits for, and the requests that are not completed.
     Hung(Vec<String>),
     /// More steps than [`Config::max_steps`]; what each context was doing.
     TooLong(Vec<String>),
@@ -157,8 +157,8 @@ impl Machine {
                     .take_bug_check()
                     .expect("a stopped machine has a bug check"),
             )),
-            (RunEnd::TooLong, _) => Outcome::TooLong(machine.sched.waiting()),
-            (RunEnd::Hung | RunEnd::Finished, _) => Outcome::Hung(machine.sched.waiting()),
+            (RunEnd::TooLong, _) => Outcome::TooLong(machine.waiting()),
+            (RunEnd::Hung | RunEnd::Finished, _) => Outcome::Hung(machine.waiting()),
         };
         let report = Report {
             outcome,
@@ -215,7 +215,7 @@ impl System {
 
 /// A context that the operator started.
 #[derive(Clone, Copy, Debug)]
-pub struct Thread(ContextId);
+pub struct Thread(pub(crate) ContextId);
 
 impl Thread {
     /// Waits for its end.

@@ -285,6 +285,12 @@ impl Attributes {
         self.execution_level
     }
 
+    /// The execution level that they give, or the one to inherit.
+    #[must_use]
+    pub fn execution_level_or(&self, inherited: _WDF_EXECUTION_LEVEL::Type) -> _WDF_EXECUTION_LEVEL::Type {
+        self.execution_level.unwrap_or(inherited)
+    }
+
     /// Whether they describe a typed context.
     #[must_use]
     pub fn has_context(&self) -> bool {
@@ -468,7 +474,8 @@ impl Object {
         format!("{} {:p}", self.kind.name(), self.handle())
     }
 
-    fn needs_passive(&self) -> bool {
+    /// Whether its disposal needs `PASSIVE_LEVEL`.
+    pub(crate) fn needs_passive(&self) -> bool {
         self.passive.get() || self.children.borrow().iter().any(|child| child.needs_passive())
     }
 
@@ -518,7 +525,8 @@ impl Object {
             })
     }
 
-    fn driver_references(&self) -> u32 {
+    /// How many references the driver holds.
+    pub(crate) fn driver_references(&self) -> u32 {
         self.tags.borrow().values().sum()
     }
 }

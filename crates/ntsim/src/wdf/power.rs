@@ -22,6 +22,7 @@ use crate::call_driver;
 
 use super::device::{Device, PnpState};
 use super::object::{self, Object};
+use super::queue;
 use super::verifier_break;
 
 /// Where self-managed I/O stands; each of its callbacks is due only in the right state.
@@ -110,9 +111,9 @@ fn enter_d0(object: &Rc<Object>, device: &Device) -> Result<(), NTSTATUS> {
         return Err(status);
     }
     device.power_state.set(D0);
-    resume_queues(object);
+    queue::power_up(object);
     if let Err(status) = start_self_managed_io(object, device) {
-        stop_queues(object);
+        queue::power_down(object);
         // What the exit callbacks return cannot change anything: the device is on its way out.
         let _: NTSTATUS = callback!(object, device, EvtDeviceD0ExitPreInterruptsDisabled(D3_FINAL));
         let _: NTSTATUS = callback!(object, device, EvtDeviceD0Exit(D3_FINAL));
@@ -125,7 +126,7 @@ fn enter_d0(object: &Rc<Object>, device: &Device) -> Result<(), NTSTATUS> {
 /// The way out of D0. Every step is taken even if one fails; the last failure counts.
 fn leave_d0(object: &Rc<Object>, device: &Device, target: WDF_POWER_DEVICE_STATE) -> Result<(), NTSTATUS> {
     let mut result = suspend_self_managed_io(object, device);
-    stop_queues(object);
+    queue::power_down(object);
     result = checked(callback!(
         object,
         device,
@@ -250,7 +251,7 @@ fn fail(object: &Rc<Object>, device: &Device) {
 fn clean_up(object: &Rc<Object>, device: &Device) {
     device.enable_interfaces(false);
     device.symbolic_links.borrow_mut().clear();
-    purge_power_managed_queues(object);
+    queue::purge_power_managed(object);
     if matches!(
         device.self_managed_io.get(),
         SelfManagedIo::InitFailed | SelfManagedIo::Stopped | SelfManagedIo::Failed | SelfManagedIo::Started
@@ -263,7 +264,7 @@ fn clean_up(object: &Rc<Object>, device: &Device) {
 /// `IRP_MN_REMOVE_DEVICE`, the second half: the device object goes, with everything below it.
 pub(crate) fn removed(object: &Rc<Object>) {
     let device = object.body::<Device>();
-    purge_queues(object);
+    queue::purge_not_power_managed(object);
     if device.self_managed_io.replace(SelfManagedIo::Final) == SelfManagedIo::Flushed {
         callback!(object, device, EvtDeviceSelfManagedIoCleanup());
     }
@@ -309,20 +310,4 @@ fn suspend_self_managed_io(object: &Rc<Object>, device: &Device) -> Result<(), N
         SelfManagedIo::Failed
     });
     result
-}
-
-fn resume_queues(object: &Rc<Object>) {
-    let _ = object;
-}
-
-fn stop_queues(object: &Rc<Object>) {
-    let _ = object;
-}
-
-fn purge_power_managed_queues(object: &Rc<Object>) {
-    let _ = object;
-}
-
-fn purge_queues(object: &Rc<Object>) {
-    let _ = object;
 }

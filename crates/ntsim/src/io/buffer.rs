@@ -1,0 +1,293 @@
+//! The memory that a request's data lives in while a driver has it.
+//!
+//! ```text
+//!   buffered    user's bytes --copy--> system buffer in nonpaged pool --copy (on success or warning)--> user's bytes
+//!   direct      user's pages, locked, described by an MDL; the driver works on the pages themselves
+//!   neither     the user's address, as it is
+//! ```
+//!
+//! All of it is gone the moment the request is completed, so a driver that touches a buffer later faults.
+
+use std::ptr::NonNull;
+
+use wdk_sys_lite::{
+    _MDL, _WDF_DEVICE_IO_TYPE, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, METHOD_BUFFERED, METHOD_IN_DIRECT,
+    METHOD_NEITHER, METHOD_OUT_DIRECT, NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, WDF_DEVICE_IO_TYPE,
+};
+
+use crate::kernel::kernel;
+use crate::mm::{self, Owner};
+
+/// `IoSB` as a pool tag.
+const SYSTEM_BUFFER_TAG: u32 = u32::from_le_bytes(*b"IoSB");
+
+/// `IoMD` as a pool tag.
+const MDL_TAG: u32 = u32::from_le_bytes(*b"IoMD");
+
+const PAGE: usize = mm::PAGE_SIZE;
+
+/// Locked by the I/O manager, and mapped.
+#[allow(clippy::cast_possible_truncation, reason = "both flags are in the low byte")]
+const MDL_FLAGS: i16 = (MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA) as i16;
+
+/// How a request's data reaches the driver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// Through a system buffer, in both directions.
+    Buffered,
+    /// Input through a system buffer; the second buffer is an MDL that the driver reads.
+    InDirect,
+    /// Input through a system buffer; the second buffer is an MDL that the driver writes.
+    OutDirect,
+    /// The user's addresses.
+    Neither,
+}
+
+impl Method {
+    /// The method that a device control code carries in its two lowest bits.
+    #[must_use]
+    pub fn of_control_code(code: u32) -> Self {
+        match code & 3 {
+            METHOD_BUFFERED => Self::Buffered,
+            METHOD_IN_DIRECT => Self::InDirect,
+            METHOD_OUT_DIRECT => Self::OutDirect,
+            METHOD_NEITHER.. => Self::Neither,
+        }
+    }
+
+    /// The method of reads (`OutDirect`) or writes (`InDirect`) on a device of an I/O type.
+    #[must_use]
+    pub fn of_io_type(io_type: WDF_DEVICE_IO_TYPE, read: bool) -> Self {
+        match io_type {
+            _WDF_DEVICE_IO_TYPE::WdfDeviceIoNeither => Self::Neither,
+            _WDF_DEVICE_IO_TYPE::WdfDeviceIoDirect if read => Self::OutDirect,
+            _WDF_DEVICE_IO_TYPE::WdfDeviceIoDirect => Self::InDirect,
+            _ => Self::Buffered,
+        }
+    }
+
+    /// Whether a second buffer is described by an MDL.
+    #[must_use]
+    pub fn is_direct(self) -> bool {
+        matches!(self, Self::InDirect | Self::OutDirect)
+    }
+}
+
+/// A block of nonpaged pool that holds a copy of the user's data.
+pub(crate) struct SystemBuffer {
+    pointer: NonNull<u8>,
+    length: usize,
+}
+
+impl SystemBuffer {
+    /// `length` (not 0) bytes that begin with a copy of `data`; the rest is whatever the pool had.
+    pub(crate) fn new(length: usize, data: &[u8]) -> Result<Self, NTSTATUS> {
+        let pointer = mm::pool::allocate(length, SYSTEM_BUFFER_TAG, false, Owner::Io)
+            .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+        let copied = data.len().min(length);
+        // SAFETY: the block is new and has `length` bytes, at least `copied`; `data` is elsewhere.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), pointer.as_ptr(), copied) };
+        Ok(Self { pointer, length })
+    }
+
+    pub(crate) fn address(&self) -> *mut u8 {
+        self.pointer.as_ptr()
+    }
+
+    /// Copies what the driver left to the user, as far as both reach.
+    fn copy_out(&self, to: &mut [u8], count: usize) {
+        let count = count.min(self.length).min(to.len());
+        // SAFETY: the block is alive until `self` is dropped, and `count` is within both.
+        unsafe { std::ptr::copy_nonoverlapping(self.pointer.as_ptr(), to.as_mut_ptr(), count) };
+    }
+}
+
+impl Drop for SystemBuffer {
+    fn drop(&mut self) {
+        mm::pool::free(self.pointer, Owner::Io);
+    }
+}
+
+/// A user's buffer in pages of guest memory, at a random place within its first page as users' buffers are.
+pub(crate) struct UserMemory {
+    pages: mm::pages::KernelPages,
+    offset: usize,
+    length: usize,
+}
+
+impl UserMemory {
+    /// A buffer of `data`'s length (not 0) and content.
+    pub(crate) fn new(data: &[u8]) -> Result<Self, NTSTATUS> {
+        // Any address for single bytes up to the usual alignment of an allocation.
+        let offset = usize::try_from(kernel().sched.random(PAGE as u64 / 16)).unwrap_or(0) * 16;
+        let count = (offset + data.len()).div_ceil(PAGE);
+        let pages = mm::pages::allocate(count, Owner::Io).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+        let memory = Self {
+            pages,
+            offset,
+            length: data.len(),
+        };
+        // SAFETY: `address` has `data.len()` bytes of these pages, which nobody else knows yet.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), memory.address(), data.len()) };
+        Ok(memory)
+    }
+
+    pub(crate) fn address(&self) -> *mut u8 {
+        // SAFETY: the pages hold `offset + length` bytes.
+        unsafe { self.pages.address().as_ptr().add(self.offset) }
+    }
+
+    /// Whether a range of addresses lies within.
+    pub(crate) fn contains(&self, address: usize, length: usize) -> bool {
+        let start = self.address().addr();
+        address >= start && length <= self.length && address - start <= self.length - length
+    }
+
+    fn copy_out(&self, to: &mut [u8]) {
+        let count = self.length.min(to.len());
+        // SAFETY: the pages are alive until `self` is dropped, and `count` is within both.
+        unsafe { std::ptr::copy_nonoverlapping(self.address(), to.as_mut_ptr(), count) };
+    }
+}
+
+/// An MDL over memory that is mapped and stays.
+pub(crate) struct Mdl(NonNull<_MDL>);
+
+impl Mdl {
+    /// Describes `length` (not 0) bytes of guest memory, locked, with their system address.
+    fn new(address: *mut u8, length: usize) -> Result<Self, NTSTATUS> {
+        let frames = mm::phys::frames_of(address.addr(), length).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+        let size = size_of::<_MDL>() + frames.len() * size_of::<u64>();
+        let pointer = mm::pool::allocate(size, MDL_TAG, false, Owner::Io)
+            .ok_or(STATUS_INSUFFICIENT_RESOURCES)?
+            .cast::<_MDL>();
+        let offset = address.addr() % PAGE;
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        // SAFETY: the block is new, aligned to 16, and has room for the header and all frames behind it.
+        unsafe {
+            pointer.write(_MDL {
+                Next: std::ptr::null_mut(),
+                Size: i16::try_from(size).unwrap_or(i16::MAX),
+                MdlFlags: MDL_FLAGS,
+                Process: std::ptr::null_mut(),
+                MappedSystemVa: address.cast(),
+                StartVa: address.wrapping_sub(offset).cast(),
+                ByteCount: number(length),
+                ByteOffset: number(offset),
+            });
+            let first = pointer.add(1).cast::<u64>();
+            for (index, frame) in frames.iter().enumerate() {
+                first.add(index).write(*frame);
+            }
+        }
+        Ok(Self(pointer))
+    }
+
+    pub(crate) fn pointer(&self) -> PMDL {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Mdl {
+    fn drop(&mut self) {
+        mm::pool::free(self.0.cast(), Owner::Io);
+    }
+}
+
+/// Locked user pages with the MDL that describes them.
+pub(crate) struct Direct {
+    mdl: Mdl,
+    memory: UserMemory,
+}
+
+impl Direct {
+    fn new(memory: UserMemory) -> Result<Self, NTSTATUS> {
+        let mdl = Mdl::new(memory.address(), memory.length)?;
+        Ok(Self { mdl, memory })
+    }
+
+    pub(crate) fn mdl(&self) -> PMDL {
+        self.mdl.pointer()
+    }
+
+    /// The system address of the locked pages.
+    pub(crate) fn address(&self) -> *mut u8 {
+        self.memory.address()
+    }
+}
+
+/// All buffers of one request.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    pub(crate) system: Option<SystemBuffer>,
+    pub(crate) direct: Option<Direct>,
+    /// The user's input buffer of a `Neither` request.
+    pub(crate) user_input: Option<UserMemory>,
+    /// The user's output buffer of a `Neither` request.
+    pub(crate) user_output: Option<UserMemory>,
+    /// An MDL over the system buffer, once a driver has asked for one.
+    pub(crate) system_mdl: Option<Mdl>,
+}
+
+impl Buffers {
+    /// Buffers of a request with input data and an output buffer (with what the user had in it).
+    pub(crate) fn new(method: Method, input: &[u8], output: &[u8]) -> Result<Self, NTSTATUS> {
+        let mut buffers = Self::default();
+        let system = match method {
+            Method::Buffered => input.len().max(output.len()),
+            Method::InDirect | Method::OutDirect => input.len(),
+            Method::Neither => 0,
+        };
+        if system > 0 {
+            buffers.system = Some(SystemBuffer::new(system, input)?);
+        }
+        if method.is_direct() && !output.is_empty() {
+            buffers.direct = Some(Direct::new(UserMemory::new(output)?)?);
+        }
+        if method == Method::Neither {
+            if !input.is_empty() {
+                buffers.user_input = Some(UserMemory::new(input)?);
+            }
+            if !output.is_empty() {
+                buffers.user_output = Some(UserMemory::new(output)?);
+            }
+        }
+        Ok(buffers)
+    }
+
+    /// Buffers of a write: the data is the one buffer.
+    pub(crate) fn for_write(method: Method, data: &[u8]) -> Result<Self, NTSTATUS> {
+        if method.is_direct() {
+            Self::new(method, &[], data)
+        } else {
+            Self::new(method, data, &[])
+        }
+    }
+
+    /// The system buffer's address; null without one.
+    pub(crate) fn system_address(&self) -> *mut u8 {
+        self.system
+            .as_ref()
+            .map_or(std::ptr::null_mut(), SystemBuffer::address)
+    }
+
+    /// An MDL over the first `length` bytes of the system buffer.
+    pub(crate) fn system_mdl(&mut self, length: usize) -> Result<PMDL, NTSTATUS> {
+        if self.system_mdl.is_none() {
+            self.system_mdl = Some(Mdl::new(self.system_address(), length)?);
+        }
+        let mdl = self.system_mdl.as_ref().map(Mdl::pointer);
+        mdl.ok_or(STATUS_INSUFFICIENT_RESOURCES)
+    }
+
+    /// Gives the user what the driver produced: `count` bytes of the system buffer if `copy_back`, and all of what the driver
+    /// could write directly.
+    pub(crate) fn copy_out(&self, output: &mut [u8], count: usize, copy_back: bool) {
+        match (&self.system, &self.direct, &self.user_output) {
+            (_, Some(direct), _) => direct.memory.copy_out(output),
+            (_, None, Some(memory)) => memory.copy_out(output),
+            (Some(system), None, None) if copy_back => system.copy_out(output, count),
+            _ => {}
+        }
+    }
+}
