@@ -466,7 +466,9 @@ fn a_deferred_procedure_call_taken_back_does_not_run() {
         take_log();
         // SAFETY: local structures, then the DPC just made. At DISPATCH_LEVEL this processor runs no DPC.
         unsafe {
-            call_unsafe_wdf_function_binding!(WdfDpcCreate, &raw mut config, &raw mut own, &raw mut dpc);
+            let status =
+                call_unsafe_wdf_function_binding!(WdfDpcCreate, &raw mut config, &raw mut own, &raw mut dpc);
+            assert_eq!(status, 0);
             assert_eq!(
                 call_unsafe_wdf_function_binding!(WdfDpcGetParentObject, dpc),
                 device
