@@ -94,7 +94,6 @@ pub struct State {
     pub(crate) objects: object::Objects,
     pub(crate) inits: device_init::Inits,
     pub(crate) registry: registry::Registry,
-    pub(crate) blocks: RefCell<BTreeMap<usize, std::alloc::Layout>>,
     /// The WDFDRIVER of each loaded driver.
     pub(crate) drivers: RefCell<BTreeMap<DriverId, Rc<object::Object>>>,
 }

@@ -341,6 +341,7 @@ pub struct Object {
     delete_called: Cell<bool>,
     may_be_deleted: Cell<bool>,
     passive: Cell<bool>,
+    destroy_at_passive: Cell<bool>,
     execution_level: Option<_WDF_EXECUTION_LEVEL::Type>,
     synchronization_scope: Option<_WDF_SYNCHRONIZATION_SCOPE::Type>,
     /// References of all owners; the framework's own is one, until deletion.
@@ -429,9 +430,10 @@ impl Object {
         self.may_be_deleted.set(false);
     }
 
-    /// From now on its cleanup runs at `PASSIVE_LEVEL`.
+    /// From now on its cleanup and its destruction happen at `PASSIVE_LEVEL`.
     pub fn clean_up_at_passive(&self) {
         self.passive.set(true);
+        self.destroy_at_passive.set(true);
     }
 
     /// Whether neither deletion nor its parent's has begun.
@@ -555,8 +557,9 @@ pub fn create(
     if parent.is_some_and(|parent| !parent.is_alive()) {
         return Err(STATUS_DELETE_PENDING);
     }
-    let passive = kind.disposes_at_passive()
+    let destroy_at_passive = matches!(kind, Kind::Driver | Kind::Key | Kind::WorkItem)
         || attributes.execution_level == Some(_WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive);
+    let passive = destroy_at_passive || kind.disposes_at_passive();
     let object = Rc::new(Object {
         kind,
         driver,
@@ -569,6 +572,7 @@ pub fn create(
         delete_called: Cell::new(false),
         may_be_deleted: Cell::new(kind.may_be_deleted()),
         passive: Cell::new(passive),
+        destroy_at_passive: Cell::new(destroy_at_passive),
         execution_level: attributes.execution_level,
         synchronization_scope: attributes.synchronization_scope,
         references: Cell::new(1),
@@ -679,7 +683,11 @@ pub fn delete(object: &Rc<Object>) {
     match object.state.get() {
         State::Created => {
             if kernel().sched.current().irql() > PASSIVE_LEVEL && object.needs_passive() {
-                defer(object);
+                object.state.set(State::Deferred);
+                defer(object, |object| {
+                    object.state.set(State::Created);
+                    delete_now(object);
+                });
             } else {
                 delete_now(object);
             }
@@ -708,17 +716,15 @@ fn leave_parent(object: &Rc<Object>) {
     }
 }
 
-/// Hands an object to a thread at `PASSIVE_LEVEL`, as KMDF's dispose list does.
-fn defer(object: &Rc<Object>) {
-    object.state.set(State::Deferred);
+/// Leaves the rest of an object's end to a thread at `PASSIVE_LEVEL`, as KMDF's dispose list does.
+fn defer(object: &Rc<Object>, rest: fn(&Rc<Object>)) {
     *objects().disposals.borrow_mut().entry(object.driver).or_default() += 1;
     let object = Rc::clone(object);
     kernel()
         .sched
         .spawn(ContextKind::SystemThread, "KMDF disposal", move || {
             let driver = object.driver;
-            object.state.set(State::Created);
-            delete_now(&object);
+            rest(&object);
             if let Some(count) = objects().disposals.borrow_mut().get_mut(&driver) {
                 *count -= 1;
             }
@@ -872,6 +878,14 @@ fn release(object: &Rc<Object>) {
             ),
         );
     }
+    if object.destroy_at_passive.get() && kernel().sched.current().irql() > PASSIVE_LEVEL {
+        defer(object, destroy);
+    } else {
+        destroy(object);
+    }
+}
+
+fn destroy(object: &Rc<Object>) {
     object.state.set(State::Destroying);
     let callbacks: Vec<_> = object
         .contexts

@@ -1,27 +1,20 @@
 //! Memory that the framework gives drivers: contexts, buffers of memory objects, device objects.
+//!
+//! All of it is pool on the framework's account, so that a driver that goes beyond its end or uses it too late is found.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-use crate::kernel::kernel;
+use crate::mm::{Owner, pool};
 
-/// Zeroed memory.
-pub(crate) fn allocate(bytes: usize, _paged: bool) -> Option<NonNull<u8>> {
-    let layout = Layout::from_size_align(bytes.max(1), 16).ok()?;
-    // SAFETY: the layout is not empty.
-    let memory = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-    kernel()
-        .wdf
-        .blocks
-        .borrow_mut()
-        .insert(memory.addr().get(), layout);
-    Some(memory)
+/// `FxDr`, as in KMDF's own allocations for drivers.
+const TAG: u32 = u32::from_le_bytes(*b"FxDr");
+
+/// Zeroed memory; none when there is no more.
+pub(crate) fn allocate(bytes: usize, paged: bool) -> Option<NonNull<u8>> {
+    pool::allocate(bytes, TAG, paged, Owner::Wdf)
 }
 
 /// Gives memory from [`allocate`] back.
 pub(crate) fn free(memory: NonNull<u8>) {
-    if let Some(layout) = kernel().wdf.blocks.borrow_mut().remove(&memory.addr().get()) {
-        // SAFETY: the record says that it was allocated with this layout and not freed since.
-        unsafe { dealloc(memory.as_ptr(), layout) };
-    }
+    pool::free(memory, Owner::Wdf);
 }

@@ -497,3 +497,62 @@ fn an_object_without_a_parent_lives_as_long_as_its_driver() {
     })
     .expect_finished();
 }
+
+#[test]
+fn a_write_beyond_a_context_is_found() {
+    let check = driver_breaks(|device| {
+        let memory = context(device, &DEVICE_CONTEXT);
+        // SAFETY: none: writing behind the 24 bytes is the mistake that is tried.
+        unsafe { memory.add(32).write_volatile(1) };
+    });
+    assert_eq!(
+        check.code,
+        StopCode::DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION,
+        "{check}"
+    );
+    let check = driver_breaks(|device| {
+        let memory = context(device, &DEVICE_CONTEXT);
+        // SAFETY: none: this byte is in the gap that alignment leaves; it is found when the context is freed.
+        unsafe { memory.add(24).write_volatile(1) };
+    });
+    assert_eq!(
+        check.code,
+        StopCode::SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION,
+        "{check}"
+    );
+}
+
+#[test]
+fn a_context_is_gone_with_its_object() {
+    let check = driver_breaks(|device| {
+        let object = numbered(1, device);
+        let memory = context(object, &SMALL);
+        delete(object);
+        // SAFETY: none: touching the context of a deleted object is the mistake that is tried.
+        unsafe { memory.write_volatile(1) };
+    });
+    assert_eq!(
+        check.code,
+        StopCode::DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL,
+        "{check}"
+    );
+}
+
+#[test]
+fn what_must_be_destroyed_at_passive_level_is_when_dereferenced_above_it() {
+    in_driver(|device| {
+        unsafe extern "C" fn at_passive(_object: WDFOBJECT) {
+            assert_eq!(kernel().sched.current().irql(), 0);
+        }
+        let mut own = attributes();
+        own.ExecutionLevel = wdk_sys_lite::_WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive;
+        own.EvtDestroyCallback = Some(at_passive);
+        own.ParentObject = device;
+        let object = create_object(&mut own).expect("an object");
+        reference(object);
+        delete(object);
+        let old = kernel().sched.set_irql(2);
+        dereference(object);
+        kernel().sched.set_irql(old);
+    });
+}
