@@ -88,6 +88,7 @@ pub struct DriverCall {
     depth: usize,
     irql: Irql,
     spin_locks: u32,
+    critical_regions: u32,
 }
 
 /// Enters a driver's function; [`DriverCall::leave`] checks how it came back.
@@ -103,6 +104,7 @@ pub fn enter_driver(driver: DriverId, name: &'static str) -> DriverCall {
         depth,
         irql: context.irql(),
         spin_locks: context.spin_locks_held(),
+        critical_regions: context.critical_regions(),
     }
 }
 
@@ -128,6 +130,17 @@ impl DriverCall {
                 format!(
                     "{} was called at IRQL {} and returned at {irql}",
                     self.name, self.irql
+                ),
+            );
+        }
+        // Locks that wait are held in a critical region, which may span no callback.
+        if context.critical_regions() != self.critical_regions && kernel.config.verifier {
+            bug_check(
+                StopCode::WDF_VIOLATION,
+                [crate::wdf::violation::CRITICAL_REGION_MISMATCH, 0, 0, 0],
+                format!(
+                    "{} returned holding another number of wait locks than at its call",
+                    self.name
                 ),
             );
         }

@@ -108,6 +108,8 @@ impl Kernel {
         };
         let message = if address < 0x1_0000 {
             format!("memory was touched through a null pointer, at {address:#x}")
+        } else if let Some(message) = crate::wdf::object::explain(&self.wdf.objects, address) {
+            message
         } else {
             format!("memory that does not exist was touched at {address:#x}")
         };

@@ -124,6 +124,7 @@ pub struct Context {
     state: Cell<RunState>,
     wake: Cell<Wake>,
     spin_locks: Cell<u32>,
+    critical_regions: Cell<u32>,
     frames: RefCell<Vec<Frame>>,
     routine: RefCell<Option<Routine>>,
     yielder: Cell<*const Yielder<(), Suspend>>,
@@ -156,6 +157,23 @@ impl Context {
     /// Notes that it holds one spin lock less.
     pub fn spin_lock_released(&self) {
         self.spin_locks.set(self.spin_locks.get().saturating_sub(1));
+    }
+
+    /// How many critical regions it is in: no kernel APC is delivered to it meanwhile.
+    #[must_use]
+    pub fn critical_regions(&self) -> u32 {
+        self.critical_regions.get()
+    }
+
+    /// `KeEnterCriticalRegion`.
+    pub fn critical_region_entered(&self) {
+        self.critical_regions.set(self.critical_regions.get() + 1);
+    }
+
+    /// `KeLeaveCriticalRegion`.
+    pub fn critical_region_left(&self) {
+        self.critical_regions
+            .set(self.critical_regions.get().saturating_sub(1));
     }
 
     pub(crate) fn push_frame(&self, frame: Frame) -> usize {
@@ -250,6 +268,7 @@ impl Inner {
             state: Cell::new(RunState::Ready),
             wake: Cell::new(Wake::Woken),
             spin_locks: Cell::new(0),
+            critical_regions: Cell::new(0),
             frames: RefCell::new(Vec::new()),
             routine: RefCell::new(Some(routine)),
             yielder: Cell::new(std::ptr::null()),

@@ -99,12 +99,15 @@ impl WaitLock {
                 return false;
             }
         }
-        self.owner.set(Some(sched.current().id));
+        let context = sched.current();
+        self.owner.set(Some(context.id));
+        context.critical_region_entered();
         true
     }
 
     fn release(&self) {
         self.owner.set(None);
+        kernel().sched.current().critical_region_left();
         kernel().sched.wake(self.key);
     }
 }

@@ -48,6 +48,8 @@ pub mod violation {
     pub const INVALID_LOCK_OPERATION: u64 = 0xB;
     /// Plug and play went wrong.
     pub const PNP_FATAL_ERROR: u64 = 0xC;
+    /// A callback returned in another number of critical regions than it was called in.
+    pub const CRITICAL_REGION_MISMATCH: u64 = 0xF;
 }
 
 /// The framework's own statuses (`wdfstatus.h`).

@@ -596,6 +596,23 @@ fn find(handle: WDFOBJECT) -> Option<Rc<Object>> {
     objects().table.borrow().get(&(offset / HANDLE_STEP)).cloned()
 }
 
+/// What an address that faulted is, if it is a handle: a driver has used it as a pointer.
+pub(crate) fn explain(objects: &Objects, address: usize) -> Option<String> {
+    let number = (address as u64).checked_sub(HANDLE_BASE)? / HANDLE_STEP;
+    if number == 0 || number >= objects.next.get() {
+        return None;
+    }
+    let kind = objects
+        .table
+        .try_borrow()
+        .ok()?
+        .get(&number)
+        .map_or("deleted object", |object| object.kind.name());
+    Some(format!(
+        "the handle of a {kind} was used as a pointer, at {address:#x}"
+    ))
+}
+
 fn invalid(handle: WDFOBJECT, wanted: &str) -> ! {
     let number = (handle.addr() as u64).wrapping_sub(HANDLE_BASE) / HANDLE_STEP;
     let what = if handle.is_null() {

@@ -101,6 +101,15 @@ fn a_callback_must_not_return_with_a_spin_lock_held() {
 }
 
 #[test]
+fn a_callback_must_not_return_with_a_wait_lock_held() {
+    let check = driver_breaks(|device| {
+        wait_for(wait_lock(device), None);
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+    assert_eq!(check.parameters[0], violation::CRITICAL_REGION_MISMATCH);
+}
+
+#[test]
 fn waiting_at_dispatch_level_is_a_bug_check() {
     let check = driver_breaks(|device| {
         let (spin, wait) = (spin_lock(device), wait_lock(device));

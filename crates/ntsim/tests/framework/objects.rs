@@ -105,6 +105,7 @@ fn a_handle_is_not_memory() {
         unsafe { device.cast::<u64>().write_volatile(1) };
     });
     assert_eq!(check.code, StopCode::PAGE_FAULT_IN_NONPAGED_AREA);
+    assert!(check.message.contains("the handle of a WDFDEVICE"), "{check}");
 }
 
 #[test]
