@@ -1,6 +1,7 @@
 //! The order of a device's callbacks, and what failures make of it.
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 
 use ntsim::wdf::device::{Device, PnpState};
 use ntsim::{Config, Machine, StopCode};
@@ -497,7 +498,11 @@ impl Rules {
 #[test]
 fn whatever_happens_to_a_device_its_callbacks_come_in_order() {
     for seed in 1..=200 {
-        Machine::run(Config::with_seed(seed), |system| {
+        let config = Config {
+            processors: NonZeroUsize::MIN.saturating_add(usize::try_from(seed % 4).unwrap_or(0)),
+            ..Config::with_seed(seed)
+        };
+        Machine::run(config, |system| {
             let rules = Rules::default();
             harness::hook(move |name, _| rules.see(name));
             let driver = system.load_driver(image()).expect("the driver loads");
