@@ -107,6 +107,32 @@ fn an_unloaded_driver_is_not_called() {
 }
 
 #[test]
+fn a_device_add_that_makes_no_device_leaves_none() {
+    unsafe extern "C" fn add_nothing(_driver: WDFOBJECT, _init: PWDFDEVICE_INIT) -> NTSTATUS {
+        0
+    }
+    unsafe extern "system" fn entry(driver: PDRIVER_OBJECT, path: PCUNICODE_STRING) -> NTSTATUS {
+        let mut config = driver_config();
+        config.EvtDriverDeviceAdd = Some(add_nothing);
+        // SAFETY: the arguments are DriverEntry's own.
+        unsafe { create_driver(driver, path, config) }
+    }
+    Machine::run(Config::default(), |system| {
+        let driver = system
+            .load_driver(DriverImage { entry, ..image() })
+            .expect("the driver loads");
+        let pdo = plug_in();
+        assert_eq!(
+            system.wait_started(pdo.id),
+            Err(wdk_sys_lite::STATUS_PLUGPLAY_NO_DEVICE)
+        );
+        assert!(pdo.device().is_none());
+        system.unload_driver(driver).expect("the driver can be unloaded");
+    })
+    .expect_finished();
+}
+
+#[test]
 fn a_missing_function_is_named() {
     let check = driver_breaks(|device| {
         // SAFETY: the simulator lacks it, which is what is tried.
