@@ -1,4 +1,6 @@
-//! Who owns a packet whose send has failed.
+//! Claims and counts: the library's own atomics.
+//!
+//! # Who owns a packet whose send has failed
 //!
 //! No public text says whether KMCL also runs the completion routine of a packet whose send failed. So each send is *claimed*
 //! once: by the completion routine when it runs, or by the sender when the send has failed. And since a completion that runs inside the send may
@@ -51,11 +53,11 @@ impl Claim {
     }
 }
 
-/// References to a node: the owner's, and one for each sender that is inside a send.
+/// A count of references: to a node (the owner's, and one for each sender that is inside a send), or to a shared value.
 pub struct References(AtomicU32);
 
 impl References {
-    /// The owner's.
+    /// The first owner's.
     pub fn new() -> Self {
         Self(AtomicU32::new(1))
     }

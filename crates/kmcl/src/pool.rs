@@ -8,8 +8,8 @@ use core::marker::PhantomData;
 use core::mem::{align_of, size_of};
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
+use crate::claim::References;
 use wdk_sys::ntddk::{ExAllocatePool2, ExFreePoolWithTag};
 use wdk_sys::{POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED};
 
@@ -149,7 +149,7 @@ unsafe impl<T: ?Sized + Send> Send for PoolBox<T> {}
 unsafe impl<T: ?Sized + Sync> Sync for PoolBox<T> {}
 
 struct Counted<T> {
-    references: AtomicUsize,
+    references: References,
     value: T,
 }
 
@@ -173,7 +173,7 @@ impl<T> PoolArc<T> {
     pub fn try_new(value: T, tag: Tag) -> Result<Self, OutOfMemory<T>> {
         match PoolBox::try_new(
             Counted {
-                references: AtomicUsize::new(1),
+                references: References::new(),
                 value,
             },
             tag,
@@ -190,11 +190,9 @@ impl<T> PoolArc<T> {
 
 impl<T> Clone for PoolArc<T> {
     fn clone(&self) -> Self {
-        // SAFETY: by the invariant the block lives as long as this reference. The count cannot overflow: each reference takes
-        // memory of its own.
-        unsafe { self.counted.as_ref() }
-            .references
-            .fetch_add(1, Ordering::Relaxed);
+        // SAFETY: by the invariant the block lives as long as this reference. The count cannot overflow in practice: 2^32 references would
+        // themselves take 64 GiB of nonpaged memory.
+        unsafe { self.counted.as_ref() }.references.acquire();
         Self {
             counted: self.counted,
             tag: self.tag,
@@ -214,12 +212,7 @@ impl<T> Deref for PoolArc<T> {
 impl<T> Drop for PoolArc<T> {
     fn drop(&mut self) {
         // SAFETY: by the invariant the block lives until the count is zero.
-        if unsafe { self.counted.as_ref() }
-            .references
-            .fetch_sub(1, Ordering::Release)
-            == 1
-        {
-            fence(Ordering::Acquire);
+        if unsafe { self.counted.as_ref() }.references.release() {
             // SAFETY: the last reference is gone; the block came from a `PoolBox` with this tag.
             drop(unsafe { PoolBox::from_raw(self.counted, self.tag) });
         }
