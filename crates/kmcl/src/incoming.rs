@@ -226,7 +226,7 @@ impl<H: Handler> Drop for Incoming<'_, H> {
 /// A packet of the host's that a handler has kept.
 ///
 /// Disabling or pausing the channel waits for it: complete it soon after
-/// [`Handler::suspended`](crate::channel::Handler::suspended). Dropped, it is completed with an empty reply.
+/// [`Handler::suspended`]. Dropped, it is completed with an empty reply.
 ///
 /// # Invariants
 ///

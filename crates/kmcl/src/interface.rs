@@ -1,6 +1,7 @@
 //! The interface of the bus driver: a table of functions, counted.
 
 use core::mem::offset_of;
+use core::ptr::NonNull;
 
 use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_TYPE, KMCL_CLIENT_INTERFACE_V1, KMCL_CLIENT_INTERFACE_VERSION_V1, MEMBER_COUNT,
@@ -8,7 +9,7 @@ use kmcl_sys::{
 use wdk_sys::{INTERFACE, PINTERFACE, WDFDEVICE, WDFIOTARGET, call_unsafe_wdf_function_binding};
 
 use crate::irql::Passive;
-use crate::pool::{PoolArc, Tag};
+use crate::pool::{PoolArc, Tag, allocate, free};
 use crate::status::{Error, Status};
 
 const TAG: Tag = Tag::new(*b"KmIf");
@@ -21,17 +22,44 @@ const _: () = assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == SIZE as usize);
 ///
 /// # Invariants
 ///
-/// The table was filled by a successful query, and every member of it is a function. The query left one reference of the exporter's,
-/// which the last clone gives back.
+/// The table was filled by a successful query, and every member of version 1 in it is a function. The query left one reference of the
+/// exporter's, which the last clone gives back.
 #[derive(Clone)]
 pub struct Interface(PoolArc<Table>);
 
-pub(crate) struct Table(KMCL_CLIENT_INTERFACE_V1);
+pub(crate) struct Table {
+    /// Version 1, with which every later version begins.
+    functions: KMCL_CLIENT_INTERFACE_V1,
+    /// All of a later version, if one was asked for and is there.
+    newer: Option<Newer>,
+}
+
+struct Newer {
+    block: NonNull<u8>,
+    version: u16,
+}
 
 // SAFETY: the table is not written after the query; its functions may be called from any thread.
 unsafe impl Send for Table {}
 // SAFETY: as above.
 unsafe impl Sync for Table {}
+
+/// A version of the interface, by number and size in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InterfaceVersion {
+    /// `KMCL_CLIENT_INTERFACE_VERSION_…` of the kit.
+    pub version: u16,
+    /// `sizeof` of the kit's struct.
+    pub size: u16,
+}
+
+impl InterfaceVersion {
+    /// Version 1, all that public documentation describes.
+    pub const V1: Self = Self {
+        version: VERSION,
+        size: SIZE,
+    };
+}
 
 impl Interface {
     /// Asks the drivers below `device`, a function device object on a VMBus device, for the interface.
@@ -39,14 +67,32 @@ impl Interface {
     /// # Errors
     ///
     /// The status of `WdfFdoQueryForInterface` (`STATUS_NOT_SUPPORTED` where no VMBus device is below), [`Error::InvalidInterface`] for
-    /// an answer that is not version 1, [`Error::NoMemory`].
+    /// an answer that is not what was asked for, [`Error::NoMemory`].
     ///
     /// # Safety
     ///
     /// `device` is a valid framework device object.
-    pub unsafe fn query(device: WDFDEVICE, _irql: &mut Passive<'_>) -> Result<Self, Error> {
-        Self::query_with(|interface| {
-            // SAFETY: PASSIVE_LEVEL by the witness, a valid device by the caller; the GUID is a constant of the kit's; `interface` has SIZE
+    pub unsafe fn query(device: WDFDEVICE, irql: &mut Passive<'_>) -> Result<Self, Error> {
+        // SAFETY: as the caller says.
+        unsafe { Self::query_version(device, InterfaceVersion::V1, irql) }
+    }
+
+    /// As [`Interface::query`], for a later version where the bus driver has it, and version 1 otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Interface::query`].
+    ///
+    /// # Safety
+    ///
+    /// `device` is a valid framework device object.
+    pub unsafe fn query_version(
+        device: WDFDEVICE,
+        version: InterfaceVersion,
+        _irql: &mut Passive<'_>,
+    ) -> Result<Self, Error> {
+        Self::query_with(version, |interface, InterfaceVersion { version, size }| {
+            // SAFETY: PASSIVE_LEVEL by the witness, a valid device by the caller; the GUID is a constant of the kit's; `interface` has `size`
             // bytes, zeroed; no interface-specific data.
             unsafe {
                 call_unsafe_wdf_function_binding!(
@@ -54,8 +100,8 @@ impl Interface {
                     device,
                     &raw const KMCL_CLIENT_INTERFACE_TYPE,
                     interface,
-                    SIZE,
-                    VERSION,
+                    size,
+                    version,
                     core::ptr::null_mut(),
                 )
             }
@@ -72,60 +118,110 @@ impl Interface {
     ///
     /// `target` is a valid, open remote I/O target.
     pub unsafe fn query_io_target(target: WDFIOTARGET, _irql: &mut Passive<'_>) -> Result<Self, Error> {
-        Self::query_with(|interface| {
-            // SAFETY: as in `query`, with an I/O target that the caller vouches for.
-            unsafe {
-                call_unsafe_wdf_function_binding!(
-                    WdfIoTargetQueryForInterface,
-                    target,
-                    &raw const KMCL_CLIENT_INTERFACE_TYPE,
-                    interface,
-                    SIZE,
-                    VERSION,
-                    core::ptr::null_mut(),
-                )
-            }
-        })
+        Self::query_with(
+            InterfaceVersion::V1,
+            |interface, InterfaceVersion { version, size }| {
+                // SAFETY: as in `query_version`, with an I/O target that the caller vouches for.
+                unsafe {
+                    call_unsafe_wdf_function_binding!(
+                        WdfIoTargetQueryForInterface,
+                        target,
+                        &raw const KMCL_CLIENT_INTERFACE_TYPE,
+                        interface,
+                        size,
+                        version,
+                        core::ptr::null_mut(),
+                    )
+                }
+            },
+        )
     }
 
-    fn query_with(query: impl FnOnce(PINTERFACE) -> i32) -> Result<Self, Error> {
-        let mut table = KMCL_CLIENT_INTERFACE_V1::default();
-        let status = query((&raw mut table).cast());
-        if status < 0 {
-            return Err(Error::Status(Status(status)));
-        }
-        // From here on dropping the table gives the reference back.
-        let table = Table(table);
-        if table.is_complete() {
-            routes::set(&table.0);
-        }
+    fn query_with(
+        version: InterfaceVersion,
+        query: impl Fn(PINTERFACE, InterfaceVersion) -> i32,
+    ) -> Result<Self, Error> {
+        let table = match Table::newer(version, &query) {
+            Some(table) => table,
+            None => Table::first(&query)?,
+        };
         if !table.is_complete() {
+            // Dropping the table gives the reference back.
             return Err(Error::InvalidInterface);
         }
+        routes::set(&table.functions);
         PoolArc::try_new(table, TAG)
             .map(Self)
             .map_err(|_| Error::NoMemory)
     }
 
+    /// The version that is there.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        self.0.newer.as_ref().map_or(VERSION, |newer| newer.version)
+    }
+
+    /// The whole table as the bus driver filled it, for members beyond version 1 that a driver declares from its kit.
+    ///
+    /// It is as long as the version that [`Interface::version`] names, and valid as long as this reference.
+    #[must_use]
+    pub fn as_ptr(&self) -> *const core::ffi::c_void {
+        match &self.0.newer {
+            Some(newer) => newer.block.as_ptr().cast_const().cast(),
+            None => (&raw const self.0.functions).cast(),
+        }
+    }
+
     pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
-        &self.0.0
+        &self.0.functions
     }
 }
 
 impl Table {
+    fn first(query: &impl Fn(PINTERFACE, InterfaceVersion) -> i32) -> Result<Self, Error> {
+        let mut functions = KMCL_CLIENT_INTERFACE_V1::default();
+        Status::check(query((&raw mut functions).cast(), InterfaceVersion::V1))?;
+        Ok(Self {
+            functions,
+            newer: None,
+        })
+    }
+
+    fn newer(wanted: InterfaceVersion, query: &impl Fn(PINTERFACE, InterfaceVersion) -> i32) -> Option<Self> {
+        if wanted.version <= VERSION || wanted.size <= SIZE {
+            return None;
+        }
+        let block = allocate(wanted.size.into(), TAG, true)?;
+        if query(block.as_ptr().cast(), wanted) < 0 {
+            // SAFETY: the block was allocated above and is not used any more.
+            unsafe { free(block, TAG) };
+            return None;
+        }
+        // SAFETY: the block is larger than version 1, aligned as pool is, and initialised (zeroed, then filled).
+        let functions = unsafe { block.cast::<KMCL_CLIENT_INTERFACE_V1>().read() };
+        Some(Self {
+            functions,
+            newer: Some(Newer {
+                block,
+                version: wanted.version,
+            }),
+        })
+    }
+
     fn header(&self) -> INTERFACE {
         // SAFETY: the table begins with an INTERFACE (the header's nameless first member), which is plain data.
-        unsafe { (&raw const self.0).cast::<INTERFACE>().read() }
+        unsafe { (&raw const self.functions).cast::<INTERFACE>().read() }
     }
 
     /// A KMDF exporter may answer a larger request by filling less of it; so nothing is taken for granted.
     fn is_complete(&self) -> bool {
         let header = self.header();
-        let members = (&raw const self.0)
+        let version = self.newer.as_ref().map_or(VERSION, |newer| newer.version);
+        let members = (&raw const self.functions)
             .wrapping_byte_add(offset_of!(KMCL_CLIENT_INTERFACE_V1, VmbChannelAllocate))
             .cast::<*const ()>();
         header.Size >= SIZE
-            && header.Version == VERSION
+            && header.Version == version
             // SAFETY: the members are MEMBER_COUNT pointers from the first one on, as kmcl-sys asserts; each may be read as a pointer.
             && (0..MEMBER_COUNT).all(|index| unsafe { !members.wrapping_add(index).read().is_null() })
     }
@@ -138,6 +234,10 @@ impl Drop for Table {
             // SAFETY: the successful query left one reference that has not been given back; this is its only end. The argument is the
             // interface's own context.
             unsafe { dereference(header.Context) };
+        }
+        if let Some(newer) = &self.newer {
+            // SAFETY: the block was allocated by `newer` and is not used any more.
+            unsafe { free(newer.block, TAG) };
         }
     }
 }

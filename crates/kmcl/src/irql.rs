@@ -35,6 +35,10 @@ pub trait Irql: sealed::Sealed {
     }
 }
 
+#[diagnostic::on_unimplemented(
+    message = "this waits or touches paged memory, which needs PASSIVE_LEVEL; `{Self}` does not prove it",
+    label = "not a witness of PASSIVE_LEVEL"
+)]
 /// Proof of running at `PASSIVE_LEVEL`: paged memory may be touched, and short waits are allowed.
 pub trait AtPassive: Irql {}
 
@@ -82,6 +86,11 @@ impl AtPassive for Passive<'_> {}
 impl AtPassive for CallbackPassive<'_> {}
 impl AtPassive for ReplyPassive<'_> {}
 
+#[diagnostic::on_unimplemented(
+    message = "waiting for the host's reply here would wait for ever; `{Self}` does not prove that it may be awaited",
+    label = "not a witness of a place where replies may be awaited",
+    note = "`Passive` (a thread of the driver's) and `ReplyPassive` (the `post_started` callback) are"
+)]
 /// Proof that waiting for the host's reply cannot wait for oneself.
 pub trait MayAwaitReply: AtPassive {}
 

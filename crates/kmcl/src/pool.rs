@@ -72,7 +72,7 @@ const fn fits_pool<T>() {
 ///
 /// # Invariants
 ///
-/// `value` points to an initialised `T` in a block of [`allocate`]'s with this tag, which this box alone owns. The value never moves while
+/// `value` points to an initialised `T` in a pool block of this library's with this tag, which this box alone owns. The value never moves while
 /// it is in the box.
 pub struct PoolBox<T: ?Sized> {
     value: NonNull<T>,
@@ -157,7 +157,7 @@ struct Counted<T> {
 ///
 /// # Invariants
 ///
-/// `counted` points to an initialised [`Counted`] in a block of [`allocate`]'s with this tag, and `references` is the number of `PoolArc`s.
+/// `counted` points to an initialised `Counted` in a pool block of this library's with this tag, and `references` is the number of `PoolArc`s.
 pub struct PoolArc<T> {
     counted: NonNull<Counted<T>>,
     tag: Tag,
