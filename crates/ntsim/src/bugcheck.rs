@@ -37,6 +37,10 @@ stop_codes! {
     SPIN_LOCK_NOT_OWNED = 0x10;
     /// A reference count went below zero.
     REFERENCE_BY_POINTER = 0x18;
+    /// An exception was raised that the driver does not handle.
+    KMODE_EXCEPTION_NOT_HANDLED = 0x1E;
+    /// No system addresses are left for a mapping.
+    NO_MORE_SYSTEM_PTES = 0x3F;
     /// A request was completed twice.
     MULTIPLE_IRP_COMPLETE_REQUESTS = 0x44;
     /// A driver returned to user mode above `PASSIVE_LEVEL`.
@@ -45,6 +49,8 @@ stop_codes! {
     PAGE_FAULT_IN_NONPAGED_AREA = 0x50;
     /// Locked pages were left when a process ended.
     PROCESS_HAS_LOCKED_PAGES = 0x76;
+    /// A handle was closed that is none.
+    INVALID_KERNEL_HANDLE = 0x93;
     /// A wait was tried from a deferred procedure call.
     ATTEMPTED_SWITCH_FROM_DPC = 0xB8;
     /// Memory around a pool block was written.
@@ -69,6 +75,8 @@ stop_codes! {
     DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION = 0xD6;
     /// A driver unmapped memory that it had not mapped.
     DRIVER_UNMAPPING_INVALID_VIEW = 0xD7;
+    /// Addresses were unmapped that are not mapped so.
+    SYSTEM_PTE_MISUSE = 0xDA;
     /// The framework was misused.
     WDF_VIOLATION = 0x10D;
     /// A Rust driver panicked (`wdk-panic`'s own code, the letters `RPNC`).

@@ -238,7 +238,7 @@ fn dismantle(id: DriverId) -> Vec<Leak> {
 }
 
 /// Driver Verifier's stop code for a leak: pool has its own; what could still call into the unloaded image is another.
-fn report(name: &str, first: &Leak, leaks: &[Leak]) {
+pub(crate) fn report(name: &str, first: &Leak, leaks: &[Leak]) {
     let list: Vec<String> = leaks
         .iter()
         .map(|leak| format!("{} ({})", leak.kind, leak.what))

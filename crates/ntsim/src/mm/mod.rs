@@ -14,14 +14,18 @@
 //! the machine turns into a bug check with the block's history.
 
 pub(crate) mod arena;
+pub mod lookaside;
+pub mod mdl;
 pub mod pages;
 pub mod phys;
 pub mod pool;
+mod pool_api;
+mod slist;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::kernel::{DriverId, Leak};
+use crate::kernel::{DriverId, Leak, kernel};
 
 pub use phys::PAGE_SIZE;
 
@@ -40,6 +44,31 @@ pub enum Owner {
     Kernel,
 }
 
+/// On whose account memory is that the running code asks for: the driver that called last, or the kernel.
+pub(crate) fn current_owner() -> Owner {
+    kernel()
+        .sched
+        .try_current()
+        .and_then(|context| context.driver())
+        .map_or(Owner::Kernel, Owner::Driver)
+}
+
+/// The first parameters of findings for which Driver Verifier has no code of its own.
+pub mod finding {
+    /// An entry was written while it was on a list of free ones.
+    pub const FREE_ENTRY_WRITTEN: u64 = 0x4E54_0101;
+    /// Memory was freed that is on a list of free entries.
+    pub const FREED_ON_LIST: u64 = 0x4E54_0102;
+    /// Memory was freed that holds an object in use.
+    pub const FREED_OBJECT_IN_USE: u64 = 0x4E54_0103;
+    /// A reserved parameter was used.
+    pub const RESERVED_PARAMETER: u64 = 0x4E54_0104;
+    /// An MDL was freed whose pages are locked.
+    pub const FREED_LOCKED_MDL: u64 = 0x4E54_0105;
+    /// An IRQL was lowered below what a held spin lock needs.
+    pub const LOWERED_WITH_SPIN_LOCK: u64 = 0x4E54_0106;
+}
+
 /// The memory manager's state in one machine.
 pub struct State {
     pub(crate) phys: phys::Physical,
@@ -48,6 +77,9 @@ pub struct State {
     /// Start and pages of each paged block.
     pub(crate) paged: RefCell<BTreeMap<usize, usize>>,
     pub(crate) paged_accessible: Cell<bool>,
+    pub(crate) slists: slist::State,
+    pub(crate) lookaside: lookaside::State,
+    pub(crate) mdls: mdl::State,
 }
 
 impl State {
@@ -58,15 +90,23 @@ impl State {
             counters: RefCell::default(),
             paged: RefCell::default(),
             paged_accessible: Cell::new(true),
+            slists: slist::State::default(),
+            lookaside: lookaside::State::default(),
+            mdls: mdl::State::default(),
         }
     }
 
     pub(crate) fn leaks(&self, driver: DriverId, leaks: &mut Vec<Leak>) {
+        lookaside::leaks(driver, leaks);
+        mdl::leaks(driver, leaks);
         pool::leaks(&self.arena.borrow(), driver, leaks);
     }
 }
 
 /// Memory is about to be taken away: what the kernel keeps there must not be in use any more.
 pub(crate) fn going_away(address: usize, length: usize) {
+    lookaside::going_away(address, length);
+    slist::going_away(address, length);
+    mdl::going_away(address, length);
     crate::ke::going_away(address, length);
 }

@@ -21,7 +21,10 @@ use super::phys::PAGE_SIZE;
 const SLACK: u8 = 0xA5;
 
 /// Pool blocks are aligned to this on 64-bit systems.
-const ALIGNMENT: usize = 16;
+pub(crate) const ALIGNMENT: usize = 16;
+
+/// What `POOL_FLAG_CACHE_ALIGNED` aligns to.
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// An owner's use of pool.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -47,12 +50,12 @@ pub fn counters(owner: Owner) -> Counters {
 }
 
 /// Pages and start offset of a block. A block of less than a page ends with its page.
-fn place(bytes: usize) -> Option<(usize, usize)> {
+fn place(bytes: usize, alignment: usize) -> Option<(usize, usize)> {
     let pages = bytes.max(1).checked_next_multiple_of(PAGE_SIZE)? / PAGE_SIZE;
     let offset = if bytes >= PAGE_SIZE {
         0
     } else {
-        PAGE_SIZE - bytes.max(1).next_multiple_of(ALIGNMENT)
+        PAGE_SIZE - bytes.max(1).next_multiple_of(alignment)
     };
     Some((pages, offset))
 }
@@ -72,6 +75,17 @@ fn stack_for(kernel: &Kernel, owner: Owner) -> Option<Backtrace> {
 /// A zeroed block; none when memory runs out. With the verifier paged pool at too high an IRQL is a bug check.
 #[must_use]
 pub fn allocate(bytes: usize, tag: u32, paged: bool, owner: Owner) -> Option<NonNull<u8>> {
+    allocate_aligned(bytes, tag, paged, owner, ALIGNMENT)
+}
+
+/// As [`allocate`], aligned to a power of two of at most a page.
+pub(crate) fn allocate_aligned(
+    bytes: usize,
+    tag: u32,
+    paged: bool,
+    owner: Owner,
+    alignment: usize,
+) -> Option<NonNull<u8>> {
     let kernel = kernel();
     let irql = current_irql(kernel);
     if paged && irql > APC_LEVEL {
@@ -85,7 +99,7 @@ pub fn allocate(bytes: usize, tag: u32, paged: bool, owner: Owner) -> Option<Non
             format!("{bytes} bytes of nonpaged pool are allocated at IRQL {irql}"),
         );
     }
-    let (count, offset) = place(bytes)?;
+    let (count, offset) = place(bytes, alignment)?;
     let runs = kernel.mm.phys.allocate(count)?;
     let kept = runs.clone();
     let stack = stack_for(kernel, owner);
@@ -342,6 +356,16 @@ pub(crate) fn irql_changed(irql: Irql) {
     }
 }
 
+/// Whether an address is in paged pool.
+pub(crate) fn is_paged(address: usize) -> bool {
+    kernel()
+        .mm
+        .arena
+        .borrow()
+        .region_at(address)
+        .is_some_and(|region| matches!(&region.what, Use::Pool(block) if block.paged))
+}
+
 /// Makes a block inaccessible, because it is on a list of free ones, or accessible again. False if the address is not
 /// that of a whole nonpaged block.
 pub(crate) fn hide(address: usize, hidden: bool) -> bool {
@@ -412,23 +436,23 @@ pub(crate) fn explain(kernel: &Kernel, address: usize, irql: Irql) -> Option<Fau
     let behind = arena
         .region_at(address.wrapping_sub(PAGE_SIZE))
         .map(|region| region.start);
-    if let Some(Use::Pool(block)) = behind
+    if let Some(what) = behind
         .and_then(|start| arena.live.get_mut(&start))
         .map(|region| &mut region.what)
     {
-        let stack = block.stack.take();
         let code = if special {
             StopCode::DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION
         } else {
             unmapped
         };
-        let message = format!(
-            "memory beyond the end of a pool block was touched: {}",
-            describe(block, address)
-        );
+        let (text, stack) = match what {
+            Use::Pool(block) => (describe(block, address), block.stack.take()),
+            Use::Pages(owner) => (format!("{address:#x}, pages of {owner:?}"), None),
+            Use::Mapping => (format!("{address:#x}, an MDL's mapping"), None),
+        };
         return fault(
             code,
-            message,
+            format!("memory beyond the end was touched: {text}"),
             stack.map(|stack| ("allocated", stack)).into_iter().collect(),
         );
     }
