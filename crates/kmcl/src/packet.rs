@@ -28,6 +28,7 @@ use crate::claim::{Claim, References};
 use crate::host::HostBytes;
 use crate::interface::routes;
 use crate::irql::{AtPassive, Dispatch, MayAwaitReply};
+use crate::lookaside::Counters;
 use crate::mdl::{External, PageFrame};
 use crate::pool::{self, PoolArc, Tag};
 use crate::status::{Error, Status};
@@ -99,6 +100,18 @@ impl<H: Handler> Sender<H> {
     #[must_use]
     pub fn maximum_packet_size(&self) -> u32 {
         self.0.maximum_packet_size.load(Ordering::Acquire)
+    }
+
+    /// What the lookaside list of the channel's packets has done; none once the channel is gone.
+    #[must_use]
+    pub fn lookaside_counters(&self) -> Option<Counters> {
+        if !self.0.packets.acquire_raw() {
+            return None;
+        }
+        let counters = self.0.nodes.counters();
+        // SAFETY: acquired above.
+        unsafe { self.0.packets.release_raw() };
+        Some(counters)
     }
 
     /// A packet without a context.
