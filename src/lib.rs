@@ -1,6 +1,44 @@
 //! A KMDF driver that gives user mode a Hyper-V `VMBus` channel as a file.
+//!
+//! A program opens the device, writes messages to the host and reads the host's, or sends one and waits for the answer; so a
+//! device back end on the host can be served by an ordinary program in the guest. What programs and driver agree on is in
+//! [`ioctl`].
+//!
+//! ```text
+//!   programs                                                                              the host
+//!      |  ReadFile, WriteFile, DeviceIoControl                                               |
+//!      v                                                                                     v
+//!   [ queues ] --> [ link: reads, sends, in_flight | inbox ] <--> [ channel ] <--> kmcl <--> KMCL
+//!                          ^                                          ^
+//!   entry --> device ------+------- plug and play, power -------------+
+//! ```
+//!
+//! `unsafe` code stands in the private module `wdf` and at the entry only.
 #![cfg_attr(windows, no_std)]
+
+#[cfg(windows)]
+extern crate wdk_panic;
 #[cfg(windows)]
 extern crate wdk_sys;
 #[cfg(not(windows))]
 extern crate wdk_sys_lite as wdk_sys;
+
+/// For crates below that may want one: the driver itself allocates through the kernel's pool, where failure is a value.
+#[cfg(windows)]
+#[global_allocator]
+static ALLOCATOR: wdk_alloc::WdkAllocator = wdk_alloc::WdkAllocator;
+
+mod channel;
+mod config;
+mod device;
+mod entry;
+pub mod ioctl;
+mod link;
+mod message;
+mod pump;
+mod queues;
+mod session;
+mod stats;
+mod wdf;
+
+pub use entry::driver_entry;

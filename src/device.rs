@@ -1,0 +1,170 @@
+//! The device: how its channel comes and goes with its hardware and its power.
+//!
+//! | the framework's callback | the channel |
+//! |---|---|
+//! | `EvtDevicePrepareHardware` | KMCL's interface is asked for, the channel allocated and configured |
+//! | `EvtDeviceD0Entry` | enabled: the host may open it at once or later |
+//! | `EvtDeviceD0Exit` | everything that waits is answered, then disabled |
+//! | `EvtDeviceReleaseHardware` | cleaned up, and with it the last reference to the interface given back |
+
+use kmcl::channel::{Channel, ChannelConfig, ClosedChannel};
+use kmcl::irql::{Dispatch, Passive};
+use kmcl::pool::{PoolArc, Tag};
+use kmcl::status::{Error, Status};
+use kmcl::sync::PassiveCell;
+use wdk_sys::{STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE};
+
+use crate::channel::Port;
+use crate::config::Config;
+use crate::ioctl::GUID_DEVINTERFACE_VMBCHAN;
+use crate::link::Link;
+use crate::queues::{self, Handle};
+use crate::wdf;
+use crate::wdf::device::{Device, DeviceEvents, DeviceInit};
+use crate::wdf::driver::Driver;
+use crate::wdf::object::context;
+use crate::wdf::request::Request;
+
+const TAG: Tag = Tag::new(*b"VcDv");
+
+/// The name of the channel in the debugger and in performance counters.
+static FRIENDLY_NAME: [u16; 7] = [
+    b'v' as u16,
+    b'm' as u16,
+    b'b' as u16,
+    b'c' as u16,
+    b'h' as u16,
+    b'a' as u16,
+    b'n' as u16,
+];
+
+/// The channel in one of its three states, at most one of them.
+type Slot = (
+    Option<ChannelConfig<Port>>,
+    (Option<Channel<Port>>, Option<ClosedChannel<Port>>),
+);
+
+/// What is kept with a device.
+pub struct DeviceContext {
+    link: PoolArc<Link>,
+    channel: PassiveCell<Slot>,
+}
+
+context!(DeviceContext);
+
+impl DeviceContext {
+    /// Makes the framework's device, with its queues and its interface.
+    ///
+    /// # Errors
+    ///
+    /// The framework's, or `STATUS_INSUFFICIENT_RESOURCES`. The framework then deletes what was made.
+    pub fn add(driver: Driver<'_>, init: DeviceInit<'_>, irql: &mut Passive<'_>) -> wdf::Result<()> {
+        let config = Config::read(driver, irql);
+        let device = init.create::<Self>(irql)?;
+        device.create_front_queue::<Self>()?;
+        let link = PoolArc::try_new(Link::new(device, config)?, TAG)
+            .map_err(|_| Status(STATUS_INSUFFICIENT_RESOURCES))?;
+        let channel = PassiveCell::try_new((None, (None, None)), TAG).map_err(Error::status)?;
+        device.create_interface(&GUID_DEVINTERFACE_VMBCHAN, irql)?;
+        if device.serve(Self { link, channel }, irql) {
+            Ok(())
+        } else {
+            Err(Status(STATUS_INVALID_DEVICE_STATE))
+        }
+    }
+
+    fn configure(&self, device: Device<'_>, irql: &mut Passive<'_>) -> Result<ChannelConfig<Port>, Error> {
+        let interface = device.query_kmcl(irql)?;
+        let mut channel = device.channel(&interface, Port::new(self.link.clone()), irql)?;
+        let config = self.link.config();
+        channel
+            .maximum_packet_size(config.maximum_message_size)?
+            .ring_pages(config.ring_pages, config.ring_pages)?
+            .friendly_name(&FRIENDLY_NAME)?
+            .transaction_quota(config.receive_quota);
+        Ok(channel)
+    }
+
+    /// Answers everything that waits: from now on nothing does.
+    fn shut(&self, irql: &mut Passive<'_>) {
+        self.link.sessions().power_down();
+        self.link.settle(irql);
+    }
+}
+
+impl DeviceEvents for DeviceContext {
+    type File = Handle;
+
+    fn prepare_hardware(&self, device: Device<'_>, irql: &mut Passive<'_>) -> wdf::Result<()> {
+        let channel = self.configure(device, irql).map_err(Error::status)?;
+        self.channel
+            .with(irql, |slot, _| *slot = (Some(channel), (None, None)));
+        Ok(())
+    }
+
+    fn release_hardware(&self, irql: &mut Passive<'_>) {
+        self.shut(irql);
+        self.channel.with(irql, |slot, _| *slot = (None, (None, None)));
+        self.link.set_sender(None, irql);
+        self.link.forget_messages(irql);
+    }
+
+    fn d0_entry(&self, irql: &mut Passive<'_>) -> wdf::Result<()> {
+        // Before enabling: the host may open the channel before that returns.
+        self.link.sessions().power_up();
+        let enabled = self.channel.with(irql, |slot, irql| match core::mem::take(slot) {
+            (Some(config), _) => match config.enable(irql) {
+                Ok(channel) => {
+                    slot.1.0 = Some(channel);
+                    Ok(())
+                }
+                Err((error, config)) => {
+                    slot.0 = Some(config);
+                    Err(error.status())
+                }
+            },
+            (None, (None, Some(closed))) => match closed.enable(irql) {
+                Ok(channel) => {
+                    slot.1.0 = Some(channel);
+                    Ok(())
+                }
+                Err((error, closed)) => {
+                    slot.1.1 = Some(closed);
+                    Err(error.status())
+                }
+            },
+            (None, other) => {
+                slot.1 = other;
+                Err(Status(STATUS_INVALID_DEVICE_STATE))
+            }
+        });
+        if enabled.is_err() {
+            self.shut(irql);
+        }
+        enabled
+    }
+
+    fn d0_exit(&self, irql: &mut Passive<'_>) {
+        self.shut(irql);
+        self.channel.with(irql, |slot, irql| {
+            if let Some(channel) = slot.1.0.take() {
+                slot.1.1 = Some(channel.disable(irql));
+            }
+        });
+        // What came in while the channel closed.
+        self.link.settle(irql);
+    }
+
+    fn surprise_removal(&self, irql: &mut Passive<'_>) {
+        self.link.sessions().removed();
+        self.link.settle(irql);
+    }
+
+    fn file_create(&self, _irql: &mut Passive<'_>) -> Handle {
+        Handle::new(&self.link)
+    }
+
+    fn request(&self, request: Request, irql: &mut Dispatch<'_>) {
+        queues::serve(&self.link, request, irql);
+    }
+}

@@ -1,0 +1,441 @@
+//! The link between a device's programs and the host: what waits on either side, and how it is brought together.
+//!
+//! ```text
+//!   ReadFile  ---> reads ---+
+//!                           +--> deliver: one message to one reader, in order
+//!   the host  ---> inbox ---+
+//!
+//!   WriteFile, TRANSACT ---> sends --> send: a copy in a buffer --> KMCL --> answer
+//!                                      the request waits in in_flight  ----------^
+//! ```
+//!
+//! A request that waits does so in one of three queues of the framework's, never with the driver: the framework then completes it
+//! if it is cancelled, if its handle is closed, or if the device goes, and the driver finds it gone. So each request is
+//! completed exactly once, without a lock between cancelling and completing.
+//!
+//! That is also why a message to the host is copied: KMCL reads it until the packet is back, and a request's own buffer
+//! would have to stay so long, so that a program could not end while the host leaves the ring full. What is copied is
+//! bounded: there are [`Config::send_quota`](crate::config::Config::send_quota) buffers, and writers beyond wait.
+//!
+//! A message from the host is copied because KMCL lends it for the callback only. The packet's completion stays with it until a reader
+//! has it, so that KMCL's quota stops the host in time.
+
+use kmcl::host::HostBytes;
+use kmcl::incoming::{Disposition, Incoming};
+use kmcl::irql::{Dispatch, Irql};
+use kmcl::packet::{Mode, SendError, Sender, Transaction};
+use kmcl::pool::PoolBox;
+use kmcl::status::Status;
+use kmcl::sync::SpinLock;
+use wdk_sys::{
+    NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_DEVICE_NOT_CONNECTED,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_BUFFER_SIZE,
+};
+
+use crate::channel::Port;
+use crate::config::Config;
+use crate::ioctl::{Info, State};
+use crate::message::{Buffers, Fifo, Message, Shortage};
+use crate::pump::Pump;
+use crate::session::Sessions;
+use crate::stats::Counters;
+use crate::wdf;
+use crate::wdf::device::Device;
+use crate::wdf::object::Reference;
+use crate::wdf::queue::Queue;
+use crate::wdf::request::{Kind, Request};
+
+/// What travels with a packet: the message, and the request that waits for it.
+pub struct Outgoing {
+    message: PoolBox<Message>,
+    request: Reference,
+}
+
+impl Transaction for Outgoing {
+    fn payload(&self) -> &[u8] {
+        self.message.bytes()
+    }
+}
+
+/// See the module.
+pub struct Link {
+    config: Config,
+    sessions: Sessions,
+    sender: SpinLock<Option<Sender<Port>>>,
+    /// Reads that wait for a message.
+    reads: Queue,
+    /// Writes and transactions that wait for a buffer.
+    sends: Queue,
+    /// Writes and transactions whose message is with KMCL.
+    in_flight: Queue,
+    /// Messages that wait for a reader.
+    inbox: SpinLock<Fifo>,
+    incoming: Buffers,
+    outgoing: Buffers,
+    deliver: Pump,
+    send: Pump,
+    counters: Counters,
+}
+
+impl Link {
+    /// The link of a new device; its requests wait in queues of the device's.
+    ///
+    /// # Errors
+    ///
+    /// The framework's.
+    pub fn new(device: Device<'_>, config: Config) -> wdf::Result<Self> {
+        let size = buffer_size(config);
+        Ok(Self {
+            config,
+            sessions: Sessions::new(),
+            sender: SpinLock::new(None),
+            reads: device.create_manual_queue()?,
+            sends: device.create_manual_queue()?,
+            in_flight: device.create_manual_queue()?,
+            inbox: SpinLock::new(Fifo::new()),
+            incoming: Buffers::new(size, config.receive_quota.get()),
+            outgoing: Buffers::new(size, config.send_quota.get()),
+            deliver: Pump::new(),
+            send: Pump::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// What is in effect.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The state and the session. Whoever changes them calls [`Link::settle`] then.
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Does whatever has become possible, or necessary, by a change of state. When this returns, it is done or another processor
+    /// is doing it.
+    pub fn settle(&self, irql: &mut impl Irql) {
+        let mut irql = irql.dispatch();
+        self.send_waiting(&mut irql);
+        self.deliver_waiting(&mut irql);
+    }
+
+    /// The channel is there, or is not any more.
+    pub fn set_sender(&self, sender: Option<Sender<Port>>, irql: &mut impl Irql) {
+        let old = core::mem::replace(&mut *self.sender.lock(irql), sender);
+        drop(old);
+    }
+
+    /// Forgets the messages that nobody has read.
+    pub fn forget_messages(&self, irql: &mut impl Irql) {
+        loop {
+            let message = self.inbox.lock(irql).pop();
+            let Some(message) = message else { return };
+            self.discard(message, irql);
+        }
+    }
+
+    /// Has a reader wait for a message.
+    pub fn read(&self, request: Request, irql: &mut Dispatch<'_>) {
+        match self.reads.push(request, irql) {
+            Ok(()) => self.deliver_waiting(irql),
+            Err((request, status)) => request.complete(status, 0),
+        }
+    }
+
+    /// Has a write or a transaction sent. Its message is not empty, and not longer than the limit.
+    pub fn write(&self, request: Request, irql: &mut Dispatch<'_>) {
+        match self.sends.push(request, irql) {
+            Ok(()) => self.send_waiting(irql),
+            Err((request, status)) => request.complete(status, 0),
+        }
+    }
+
+    /// Takes a message of the host's.
+    pub fn receive<'c>(&self, packet: Incoming<'c, Port>, irql: &mut Dispatch<'_>) -> Disposition<'c> {
+        let now = self.sessions.now();
+        if packet.has_external_data() || packet.payload().len() > buffer_size(self.config) {
+            self.counters.messages_malformed.one();
+            return packet.complete(&[]);
+        }
+        // While the device goes down nobody reads any more. And KMCL's quota is the number of buffers, so one is
+        // free unless memory is short.
+        let buffer = match now.state {
+            State::Open => self.incoming.take(irql).ok(),
+            State::Off | State::Connecting | State::Closed | State::Removed => None,
+        };
+        let Some(mut message) = buffer else {
+            self.counters.messages_dropped.one();
+            return packet.complete(&[]);
+        };
+        message.fill(|buffer| packet.payload().copy_to(buffer));
+        message.session = now.session;
+        let (completion, disposition) = packet.detach();
+        message.completion = completion;
+        self.inbox.lock(irql).push(message);
+        self.deliver_waiting(irql);
+        disposition
+    }
+
+    /// A packet is back, with the host's reply or with an error: completes the request that waits for it, unless it was cancelled.
+    /// [`Link::release`] is to follow.
+    pub fn answer(
+        &self,
+        outgoing: &Outgoing,
+        outcome: Result<HostBytes<'_>, NTSTATUS>,
+        irql: &mut Dispatch<'_>,
+    ) {
+        let sent = outgoing.message.bytes().len();
+        if outcome.is_ok() {
+            self.counters.messages_sent.one();
+            self.counters.bytes_sent.add(sent);
+        }
+        let Some(request) = self.in_flight.take(&outgoing.request, irql) else {
+            return;
+        };
+        match outcome {
+            Err(status) => request.complete(Status(status), 0),
+            Ok(reply) => match request.kind() {
+                Kind::Control { output, .. } => {
+                    self.counters.transactions.one();
+                    complete_with(request, output, |buffer| reply.copy_to(buffer), reply.len());
+                }
+                Kind::Read(_) | Kind::Write(_) | Kind::Other => request.complete(Status::SUCCESS, sent),
+            },
+        }
+    }
+
+    /// A packet is free, and its message's buffer is for the next.
+    pub fn release(&self, outgoing: Outgoing, irql: &mut Dispatch<'_>) {
+        let Outgoing { message, request } = outgoing;
+        drop(request);
+        self.outgoing.put(message, irql);
+        self.send_waiting(irql);
+    }
+
+    /// A message could not be sent.
+    fn fail(&self, outgoing: Outgoing, error: kmcl::status::Error, irql: &mut Dispatch<'_>) {
+        self.answer(&outgoing, Err(error.status().0), irql);
+        self.release(outgoing, irql);
+    }
+
+    /// What the driver knows of itself.
+    pub fn info(&self, irql: &mut Dispatch<'_>) -> Info {
+        let now = self.sessions.now();
+        let lookaside = self
+            .sender
+            .lock(irql)
+            .as_ref()
+            .and_then(Sender::lookaside_counters)
+            .unwrap_or_default();
+        let messages_waiting = self.inbox.lock(irql).count();
+        Info {
+            version: Info::VERSION,
+            size: {
+                const { assert!(size_of::<Info>() == 128) };
+                128
+            },
+            state: now.state as u32,
+            session: now.session,
+            maximum_message_size: self.config.maximum_message_size.get(),
+            receive_quota: self.config.receive_quota.get(),
+            send_quota: self.config.send_quota.get(),
+            ring_pages: self.config.ring_pages.get(),
+            messages_waiting,
+            messages_in_flight: self.outgoing.in_use(irql),
+            messages_sent: self.counters.messages_sent.get(),
+            bytes_sent: self.counters.bytes_sent.get(),
+            messages_received: self.counters.messages_received.get(),
+            bytes_received: self.counters.bytes_received.get(),
+            transactions: self.counters.transactions.get(),
+            messages_dropped: self.counters.messages_dropped.get(),
+            messages_malformed: self.counters.messages_malformed.get(),
+            lookaside_hits: u64::from(lookaside.allocates.saturating_sub(lookaside.allocate_misses)),
+            lookaside_misses: u64::from(lookaside.allocate_misses),
+            buffer_hits: self.incoming.hits().saturating_add(self.outgoing.hits()),
+            buffer_misses: self.incoming.misses().saturating_add(self.outgoing.misses()),
+        }
+    }
+
+    fn deliver_waiting(&self, irql: &mut Dispatch<'_>) {
+        self.deliver.run(|| self.deliver_now(irql));
+    }
+
+    /// Brings messages and readers together. Only ever run by the pump, so one at a time: that keeps the order.
+    fn deliver_now(&self, irql: &mut Dispatch<'_>) {
+        loop {
+            let message = self.inbox.lock(irql).pop();
+            let now = self.sessions.now();
+            match message {
+                Some(message) if message.session != now.session => self.discard(message, irql),
+                Some(message) => {
+                    let Some(reader) = self.reads.pop(irql) else {
+                        self.inbox.lock(irql).put_back(message);
+                        break;
+                    };
+                    self.hand_over(message, reader, irql);
+                }
+                None => {
+                    let Some(status) = now.refusal() else { break };
+                    let Some(reader) = self.reads.pop(irql) else { break };
+                    reader.complete(Status(status), 0);
+                }
+            }
+        }
+        // A channel that is being closed waits for the completions. The messages can still be read.
+        while self.sessions.now().state != State::Open {
+            let completion = self.inbox.lock(irql).take_completion();
+            let Some(completion) = completion else { break };
+            completion.complete(&[]);
+        }
+    }
+
+    /// Gives a message to a reader, or keeps it if the reader's buffer is too short.
+    fn hand_over(&self, message: PoolBox<Message>, mut reader: Request, irql: &mut Dispatch<'_>) {
+        let length = message.bytes().len();
+        let room = match reader.kind() {
+            Kind::Read(room) => room,
+            Kind::Write(_) | Kind::Control { .. } | Kind::Other => 0,
+        };
+        let status = if room < length {
+            Err(Status(STATUS_BUFFER_TOO_SMALL))
+        } else {
+            reader.output().and_then(|buffer| {
+                buffer
+                    .get_mut(..length)
+                    .map(|buffer| buffer.copy_from_slice(message.bytes()))
+                    .ok_or(Status(STATUS_BUFFER_TOO_SMALL))
+            })
+        };
+        match status {
+            Ok(()) => {
+                self.counters.messages_received.one();
+                self.counters.bytes_received.add(length);
+                self.incoming.put(message, irql);
+                reader.complete(Status::SUCCESS, length);
+            }
+            Err(status) => {
+                self.inbox.lock(irql).put_back(message);
+                reader.complete(status, 0);
+            }
+        }
+    }
+
+    /// Forgets a message that its session's end has made void.
+    fn discard(&self, message: PoolBox<Message>, irql: &mut impl Irql) {
+        self.counters.messages_dropped.one();
+        self.incoming.put(message, irql);
+    }
+
+    fn send_waiting(&self, irql: &mut Dispatch<'_>) {
+        self.send.run(|| self.send_now(irql));
+    }
+
+    /// Sends what waits, or refuses it. Only ever run by the pump, so one at a time: that keeps the order.
+    fn send_now(&self, irql: &mut Dispatch<'_>) {
+        loop {
+            let now = self.sessions.now();
+            if let Some(status) = now.refusal() {
+                for queue in [&self.sends, &self.in_flight] {
+                    while let Some(request) = queue.pop(irql) {
+                        request.complete(Status(status), 0);
+                    }
+                }
+                return;
+            }
+            if now.state != State::Open {
+                return;
+            }
+            match self.outgoing.take(irql) {
+                Ok(buffer) => {
+                    let Some(request) = self.sends.pop(irql) else {
+                        self.outgoing.put(buffer, irql);
+                        return;
+                    };
+                    self.send_one(request, buffer, irql);
+                }
+                // The next packet that comes back runs this again.
+                Err(Shortage::Limit) => return,
+                Err(Shortage::Memory) => {
+                    let Some(request) = self.sends.pop(irql) else {
+                        return;
+                    };
+                    request.complete(Status(STATUS_INSUFFICIENT_RESOURCES), 0);
+                }
+            }
+        }
+    }
+
+    fn send_one(&self, request: Request, mut message: PoolBox<Message>, irql: &mut Dispatch<'_>) {
+        let mode = match request.kind() {
+            Kind::Control { .. } => Mode::Transact,
+            Kind::Read(_) | Kind::Write(_) | Kind::Other => Mode::Notify,
+        };
+        let mut complete = true;
+        let copied = request.input().map(|bytes| {
+            message.fill(|buffer| {
+                complete = bytes.len() <= buffer.len();
+                let length = bytes.len().min(buffer.len());
+                if let (Some(from), Some(to)) = (bytes.get(..length), buffer.get_mut(..length)) {
+                    to.copy_from_slice(from);
+                }
+                length
+            });
+        });
+        let refused = match copied {
+            Err(status) => Some(status),
+            Ok(()) if !complete => Some(Status(STATUS_INVALID_BUFFER_SIZE)),
+            Ok(()) => None,
+        };
+        if let Some(status) = refused {
+            self.outgoing.put(message, irql);
+            return request.complete(status, 0);
+        }
+        let sender = self.sender.lock(irql).clone();
+        let Some(sender) = sender else {
+            self.outgoing.put(message, irql);
+            return request.complete(Status(STATUS_DEVICE_NOT_CONNECTED), 0);
+        };
+        // The request must be found by the packet's completion, which may run before the send returns.
+        let reference = request.reference();
+        if let Err((request, status)) = self.in_flight.push(request, irql) {
+            self.outgoing.put(message, irql);
+            return request.complete(status, 0);
+        }
+        let outgoing = Outgoing {
+            message,
+            request: reference,
+        };
+        match sender.transaction(outgoing) {
+            Err((error, outgoing)) => self.fail(outgoing, error, irql),
+            Ok(packet) => match packet.send(mode) {
+                Ok(()) => {}
+                Err(SendError { error, packet }) => {
+                    // Without a packet its completion has run, and has finished it.
+                    if let Some(packet) = packet {
+                        self.fail(packet.into_context(), error, irql);
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// The longest message, and the padding that KMCL counts to it.
+fn buffer_size(config: Config) -> usize {
+    let bytes = config.maximum_message_size.get();
+    bytes.checked_next_multiple_of(8).unwrap_or(bytes) as usize
+}
+
+/// Completes a control request whose output buffer has `room` bytes with what `fill` puts there, out of `length` bytes.
+fn complete_with(mut request: Request, room: usize, fill: impl FnOnce(&mut [u8]) -> usize, length: usize) {
+    let filled = if room == 0 {
+        Ok(0)
+    } else {
+        request.output().map(fill)
+    };
+    match filled {
+        Err(status) => request.complete(status, 0),
+        Ok(filled) if filled < length => request.complete(Status(STATUS_BUFFER_OVERFLOW), filled),
+        Ok(filled) => request.complete(Status::SUCCESS, filled),
+    }
+}

@@ -1,0 +1,227 @@
+//! The state of the link to the host, and the number of the session.
+//!
+//! ```text
+//!            power_up             started
+//!      Off ------------> Connecting ------------> Open <--------+
+//!       ^                    |                      |           | started: a new session
+//!       |                    |      suspended       v           |
+//!       |                    +------------------> Closed -------+
+//!       |  power_down: the next session             |
+//!       +----- from each ---------------------------+              Removed: from each, for good
+//! ```
+//!
+//! A session is a time in which the channel is open without a break. A handle belongs to the session in which it was opened:
+//! what was under way when a session ended may be lost, and a program that waits for its answer must learn of it.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use wdk_sys::{NTSTATUS, STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_REMOVED};
+
+use crate::ioctl::State;
+
+/// State and session at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// The state.
+    pub state: State,
+    /// The number of the session that is on, or comes next.
+    pub session: u32,
+}
+
+impl Moment {
+    /// The status with which a request fails that cannot be served any more; none while it can, or may yet.
+    pub const fn refusal(self) -> Option<NTSTATUS> {
+        match self.state {
+            State::Connecting | State::Open => None,
+            State::Off | State::Closed => Some(STATUS_DEVICE_NOT_CONNECTED),
+            State::Removed => Some(STATUS_DEVICE_REMOVED),
+        }
+    }
+
+    const fn pack(self) -> u64 {
+        (self.session as u64) << 32 | self.state as u64
+    }
+
+    const fn unpack(word: u64) -> Self {
+        let state = match word & 0xFF {
+            1 => State::Connecting,
+            2 => State::Open,
+            3 => State::Closed,
+            4 => State::Removed,
+            _ => State::Off,
+        };
+        #[allow(clippy::cast_possible_truncation, reason = "the upper half of a u64")]
+        let session = (word >> 32) as u32;
+        Self { state, session }
+    }
+
+    const fn next(self, state: State) -> Self {
+        Self {
+            state,
+            session: self.session.wrapping_add(1),
+        }
+    }
+
+    const fn to(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+}
+
+/// The state and the session, changed together.
+#[derive(Debug)]
+pub struct Sessions(AtomicU64);
+
+impl Sessions {
+    /// Off, before the first session.
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(
+            Moment {
+                state: State::Off,
+                session: 1,
+            }
+            .pack(),
+        ))
+    }
+
+    /// What is on now.
+    pub fn now(&self) -> Moment {
+        Moment::unpack(self.0.load(Ordering::Acquire))
+    }
+
+    fn change(&self, next: impl Fn(Moment) -> Moment) {
+        // The closure never refuses, so this cannot fail.
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            Some(next(Moment::unpack(word)).pack())
+        });
+    }
+
+    /// The device is in its working state, and the channel is about to be enabled.
+    pub fn power_up(&self) {
+        self.change(|now| match now.state {
+            State::Off | State::Closed => now.to(State::Connecting),
+            State::Connecting | State::Open | State::Removed => now,
+        });
+    }
+
+    /// The channel has started.
+    pub fn started(&self) {
+        self.change(|now| match now.state {
+            State::Connecting => now.to(State::Open),
+            State::Closed => now.next(State::Open),
+            // Off: the device is leaving its working state while the host opens; there is nobody to serve.
+            State::Off | State::Open | State::Removed => now,
+        });
+    }
+
+    /// The channel has been suspended or closed, by whichever side, or will never open.
+    pub fn suspended(&self) {
+        self.change(|now| match now.state {
+            State::Connecting | State::Open => now.to(State::Closed),
+            State::Off | State::Closed | State::Removed => now,
+        });
+    }
+
+    /// The device leaves its working state, and the channel is about to be disabled.
+    pub fn power_down(&self) {
+        self.change(|now| match now.state {
+            State::Connecting | State::Open | State::Closed => now.next(State::Off),
+            State::Off | State::Removed => now,
+        });
+    }
+
+    /// The device has gone.
+    pub fn removed(&self) {
+        self.change(|now| now.to(State::Removed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Moment, Sessions};
+    use crate::ioctl::State;
+
+    fn now(sessions: &Sessions) -> (State, u32) {
+        let Moment { state, session } = sessions.now();
+        (state, session)
+    }
+
+    #[test]
+    fn a_session_lasts_from_power_up_to_power_down() {
+        let sessions = Sessions::new();
+        assert_eq!(now(&sessions), (State::Off, 1));
+        sessions.power_up();
+        assert_eq!(now(&sessions), (State::Connecting, 1));
+        sessions.started();
+        assert_eq!(now(&sessions), (State::Open, 1));
+        sessions.power_down();
+        assert_eq!(now(&sessions), (State::Off, 2));
+        sessions.suspended();
+        assert_eq!(
+            now(&sessions),
+            (State::Off, 2),
+            "the disabled channel's callbacks change nothing"
+        );
+        sessions.power_up();
+        sessions.started();
+        assert_eq!(now(&sessions), (State::Open, 2));
+    }
+
+    #[test]
+    fn what_the_host_closed_keeps_its_session_until_it_starts_again() {
+        let sessions = Sessions::new();
+        sessions.power_up();
+        sessions.started();
+        sessions.suspended();
+        sessions.suspended();
+        assert_eq!(now(&sessions), (State::Closed, 1));
+        sessions.started();
+        assert_eq!(now(&sessions), (State::Open, 2));
+    }
+
+    #[test]
+    fn a_channel_that_starts_while_the_device_goes_down_stays_off() {
+        let sessions = Sessions::new();
+        sessions.power_up();
+        sessions.power_down();
+        sessions.started();
+        assert_eq!(now(&sessions), (State::Off, 2));
+    }
+
+    #[test]
+    fn a_removed_device_stays_removed() {
+        let sessions = Sessions::new();
+        sessions.power_up();
+        sessions.removed();
+        sessions.started();
+        sessions.suspended();
+        sessions.power_down();
+        sessions.power_up();
+        assert_eq!(now(&sessions), (State::Removed, 1));
+    }
+
+    #[test]
+    fn requests_wait_while_connecting_and_are_refused_when_there_is_no_channel() {
+        let refusal = |state| Moment { state, session: 7 }.refusal();
+        assert_eq!(refusal(State::Connecting), None);
+        assert_eq!(refusal(State::Open), None);
+        assert_eq!(refusal(State::Off), Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED));
+        assert_eq!(refusal(State::Closed), Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED));
+        assert_eq!(refusal(State::Removed), Some(wdk_sys::STATUS_DEVICE_REMOVED));
+    }
+
+    #[test]
+    fn state_and_session_survive_the_packing() {
+        for state in [
+            State::Off,
+            State::Connecting,
+            State::Open,
+            State::Closed,
+            State::Removed,
+        ] {
+            for session in [0, 1, u32::MAX] {
+                let moment = Moment { state, session };
+                assert_eq!(Moment::unpack(moment.pack()), moment);
+            }
+        }
+    }
+}
