@@ -17,7 +17,7 @@ use wdk_sys_lite::{
 use crate::bugcheck::{StopCode, bug_check};
 use crate::call_driver;
 use crate::export::PASSIVE_LEVEL;
-use crate::io::buffer::{Method, UserMemory};
+use crate::io::buffer::{Direct, Method, UserMemory};
 use crate::io::irp::{Irp, Operation};
 use crate::kernel::kernel;
 use crate::nt_export;
@@ -77,6 +77,9 @@ pub struct Request {
 }
 
 impl Body for Request {}
+
+/// A buffer and its length.
+type Found = Result<(NonNull<u8>, usize), NTSTATUS>;
 
 /// Makes the framework's object for a request packet.
 pub(super) fn create(irp: &Rc<Irp>) -> Result<Rc<Object>, NTSTATUS> {
@@ -224,7 +227,7 @@ impl Request {
     }
 
     /// The buffer that the driver reads from: a write's data, or a device control's input.
-    fn input(&self) -> Result<(NonNull<u8>, usize), NTSTATUS> {
+    fn input(&self) -> Found {
         let irp = self.irp().ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
         match irp.operation {
             Operation::Write { length } => transfer_buffer(&irp, length),
@@ -242,7 +245,7 @@ impl Request {
     }
 
     /// The buffer that the driver writes to: a read's, or a device control's output.
-    fn output(&self) -> Result<(NonNull<u8>, usize), NTSTATUS> {
+    fn output(&self) -> Found {
         let irp = self.irp().ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
         match irp.operation {
             Operation::Read { length } => transfer_buffer(&irp, length),
@@ -277,7 +280,7 @@ impl Request {
         &self,
         object: &Rc<Object>,
         slot: &RefCell<Option<Rc<Object>>>,
-        buffer: Result<(NonNull<u8>, usize), NTSTATUS>,
+        buffer: Found,
     ) -> Result<WDFMEMORY, NTSTATUS> {
         let (pointer, length) = buffer?;
         if let Some(memory) = &*slot.borrow() {
@@ -323,7 +326,7 @@ impl Request {
 }
 
 /// The one buffer of a read or a write.
-fn transfer_buffer(irp: &Irp, length: usize) -> Result<(NonNull<u8>, usize), NTSTATUS> {
+fn transfer_buffer(irp: &Irp, length: usize) -> Found {
     if irp.method == Method::Neither {
         verifier_break(
             "the buffer of a request was asked for on a device whose I/O type is WdfDeviceIoNeither",
@@ -337,7 +340,7 @@ fn transfer_buffer(irp: &Irp, length: usize) -> Result<(NonNull<u8>, usize), NTS
     let address = buffers
         .direct
         .as_ref()
-        .map_or_else(|| buffers.system_address(), |direct| direct.address());
+        .map_or_else(|| buffers.system_address(), Direct::address);
     Ok((NonNull::new(address).ok_or(STATUS_BUFFER_TOO_SMALL)?, length))
 }
 
@@ -450,12 +453,7 @@ fn of(handle: WDFREQUEST) -> Rc<Object> {
 /// # Safety
 ///
 /// `buffer` may be written; `length` is null or may be written.
-unsafe fn give(
-    found: Result<(NonNull<u8>, usize), NTSTATUS>,
-    required: usize,
-    buffer: *mut PVOID,
-    length: *mut usize,
-) -> NTSTATUS {
+unsafe fn give(found: Found, required: usize, buffer: *mut PVOID, length: *mut usize) -> NTSTATUS {
     let found = found.and_then(|(pointer, length)| {
         if length < required {
             Err(STATUS_BUFFER_TOO_SMALL)
@@ -494,7 +492,7 @@ unsafe fn give_pointer<T>(found: Result<*mut T, NTSTATUS>, place: *mut *mut T) -
 }
 
 /// The user's address and length of a `Neither` transfer, as it may be used in the sender's context only.
-fn user_buffer(object: &Object, input: bool) -> Result<(NonNull<u8>, usize), NTSTATUS> {
+fn user_buffer(object: &Object, input: bool) -> Found {
     let request = object.body::<Request>();
     if !request.in_caller_context.get() {
         verifier_break(format!(
@@ -967,10 +965,7 @@ nt_export! { table
 }
 
 /// A buffer of a request that is not completed.
-fn retrieve(
-    object: &Object,
-    which: fn(&Request) -> Result<(NonNull<u8>, usize), NTSTATUS>,
-) -> Result<(NonNull<u8>, usize), NTSTATUS> {
+fn retrieve(object: &Object, which: fn(&Request) -> Found) -> Found {
     let request = object.body::<Request>();
     if request.irp().is_none() {
         verifier_break(format!("{}: a buffer was asked for", describe(object)));

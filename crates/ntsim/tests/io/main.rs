@@ -1,0 +1,9 @@
+//! What a process's requests meet: buffers, queues, cancellation, power, files. Each rule with a driver that keeps or breaks it.
+
+mod cancellation;
+mod files;
+mod harness;
+mod power;
+mod queues;
+mod requests;
+mod transfers;

@@ -1,0 +1,298 @@
+//! Completion and ownership of requests.
+
+use ntsim::{Config, StopCode};
+use wdk_sys_lite::{
+    _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, _WDF_REQUEST_TYPE as RequestType, NTSTATUS, STATUS_SUCCESS,
+    STATUS_UNSUCCESSFUL, WDF_REQUEST_PARAMETERS, WDFREQUEST,
+};
+
+use crate::harness::{
+    INTERFACE, attributes, breaks, complete, default_queue, in_caller_context, note, on, queue_config,
+    run_with, take_log, wdf, works,
+};
+
+const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
+
+fn parameters(request: WDFREQUEST) -> WDF_REQUEST_PARAMETERS {
+    // SAFETY: integers and pointers only.
+    let mut parameters: WDF_REQUEST_PARAMETERS = unsafe { std::mem::zeroed() };
+    parameters.Size = u16::try_from(size_of::<WDF_REQUEST_PARAMETERS>()).unwrap_or(0);
+    wdf!(WdfRequestGetParameters, request, &raw mut parameters);
+    parameters
+}
+
+fn read_breaks(act: impl Fn(WDFREQUEST) + Send + 'static) -> ntsim::BugCheck {
+    breaks(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", move |_, request, _| act(request));
+        },
+        |process| {
+            let file = process.open(&INTERFACE).expect("opens");
+            let _ = file.read(1);
+        },
+    )
+}
+
+#[test]
+fn a_request_tells_what_it_asks_for() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, _| {
+                let parameters = parameters(request);
+                assert_eq!(parameters.Type, RequestType::WdfRequestTypeRead);
+                // SAFETY: a read's parameters.
+                assert_eq!(unsafe { parameters.Parameters.Read.Length }, 5);
+                assert_eq!(wdf!(WdfRequestGetRequestorMode, request), 1);
+                assert_eq!(wdf!(WdfRequestIsFrom32BitProcess, request), 0);
+                assert!(!wdf!(WdfRequestWdmGetIrp, request).is_null());
+                wdf!(WdfRequestSetInformation, request, 2);
+                assert_eq!(wdf!(WdfRequestGetInformation, request), 2);
+                complete(request, STATUS_SUCCESS);
+            });
+            on("control", |_, request, [output, input, code]| {
+                let parameters = parameters(request);
+                assert_eq!(parameters.Type, RequestType::WdfRequestTypeDeviceControl);
+                // SAFETY: a device control's parameters.
+                let control = unsafe { parameters.Parameters.DeviceIoControl };
+                assert_eq!(
+                    (
+                        control.OutputBufferLength,
+                        control.InputBufferLength,
+                        control.IoControlCode as usize
+                    ),
+                    (output, input, code)
+                );
+                wdf!(WdfRequestCompleteWithPriorityBoost, request, STATUS_SUCCESS, 0);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                assert_eq!(file.read(5).map(|data| data.len()), Ok(2));
+                assert_eq!(file.ioctl(0x22_2000, &[1, 2], 3), Ok(vec![]));
+            });
+        },
+    );
+}
+
+#[test]
+fn completing_twice_is_a_violation() {
+    let check = read_breaks(|request| {
+        complete(request, STATUS_SUCCESS);
+        complete(request, STATUS_SUCCESS);
+    });
+    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 5));
+    assert!(check.message.contains("an object that is gone"), "{check}");
+}
+
+#[test]
+fn completing_twice_with_a_reference_is_a_violation_too() {
+    let check = read_breaks(|request| {
+        wdf!(
+            WdfObjectReferenceActual,
+            request,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null()
+        );
+        complete(request, STATUS_SUCCESS);
+        complete(request, STATUS_SUCCESS);
+    });
+    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 6));
+    assert!(check.message.contains("completed twice"), "{check}");
+}
+
+#[test]
+fn a_buffer_asked_for_after_completion_is_a_violation() {
+    let check = read_breaks(|request| {
+        wdf!(
+            WdfObjectReferenceActual,
+            request,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null()
+        );
+        complete(request, STATUS_SUCCESS);
+        let _ = crate::harness::output(request, 0);
+    });
+    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+}
+
+#[test]
+fn parameters_of_the_wrong_size_are_a_violation() {
+    let check = read_breaks(|request| {
+        // SAFETY: integers and pointers only.
+        let mut parameters: WDF_REQUEST_PARAMETERS = unsafe { std::mem::zeroed() };
+        wdf!(WdfRequestGetParameters, request, &raw mut parameters);
+    });
+    assert!(check.message.contains("Size"), "{check}");
+}
+
+#[test]
+fn a_driver_must_not_delete_a_request() {
+    let check = read_breaks(|request| wdf!(WdfObjectDelete, request));
+    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 7));
+}
+
+#[test]
+fn acknowledging_a_stop_that_nobody_asked_for_is_a_violation() {
+    let check = read_breaks(|request| wdf!(WdfRequestStopAcknowledge, request, 1));
+    assert!(check.message.contains("outside EvtIoStop"), "{check}");
+}
+
+#[test]
+fn a_reference_that_outlives_the_driver_is_found_at_its_unload() {
+    let report = run_with(
+        Config::default(),
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, _| {
+                wdf!(
+                    WdfObjectReferenceActual,
+                    request,
+                    std::ptr::null_mut(),
+                    0,
+                    std::ptr::null()
+                );
+                complete(request, STATUS_SUCCESS);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let _ = file.read(1);
+            });
+        },
+    );
+    let check = report.expect_bug_check();
+    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 7));
+    assert!(check.message.contains("WDFREQUEST"), "{check}");
+}
+
+static CONTEXT: ContextType = ContextType(wdk_sys_lite::WDF_OBJECT_CONTEXT_TYPE_INFO {
+    Size: crate::harness::size_in_u32::<wdk_sys_lite::WDF_OBJECT_CONTEXT_TYPE_INFO>(),
+    ContextName: c"RequestContext".as_ptr(),
+    ContextSize: 16,
+    UniqueType: std::ptr::null(),
+    EvtDriverGetUniqueContextType: None,
+});
+
+struct ContextType(wdk_sys_lite::WDF_OBJECT_CONTEXT_TYPE_INFO);
+
+// SAFETY: its pointers lead to constants.
+unsafe impl Sync for ContextType {}
+
+unsafe extern "C" fn cleanup(_object: wdk_sys_lite::WDFOBJECT) {
+    note("request cleanup");
+}
+
+unsafe extern "C" fn destroy(_object: wdk_sys_lite::WDFOBJECT) {
+    note("request destroy");
+}
+
+fn context_of(request: WDFREQUEST) -> *mut u64 {
+    wdf!(WdfObjectGetTypedContextWorker, request, &raw const CONTEXT.0).cast()
+}
+
+#[test]
+fn each_request_has_a_zeroed_context_that_lives_until_its_completion() {
+    works(
+        || {
+            on("init", |init, _, _| {
+                let mut own = attributes();
+                own.ContextTypeInfo = &raw const CONTEXT.0;
+                own.EvtCleanupCallback = Some(cleanup);
+                own.EvtDestroyCallback = Some(destroy);
+                wdf!(WdfDeviceInitSetRequestAttributes, init.cast(), &raw mut own);
+            });
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, _| {
+                let context = context_of(request);
+                // SAFETY: the context has 16 bytes, and the request is not completed.
+                unsafe {
+                    assert_eq!(context.read(), 0);
+                    context.write(0xFFFF);
+                }
+                note("completing");
+                complete(request, STATUS_SUCCESS);
+                note("completed");
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                for _ in 0..3 {
+                    assert_eq!(file.read(1), Ok(vec![]));
+                    assert_eq!(
+                        take_log(),
+                        [
+                            "read",
+                            "completing",
+                            "request cleanup",
+                            "request destroy",
+                            "completed"
+                        ]
+                    );
+                }
+            });
+        },
+    );
+}
+
+fn caller_context() {
+    on("init", |init, _, _| {
+        wdf!(
+            WdfDeviceInitSetIoInCallerContextCallback,
+            init.cast(),
+            Some(in_caller_context)
+        );
+    });
+    default_queue(queue_config(PARALLEL));
+}
+
+#[test]
+fn the_callers_context_may_complete_a_request_or_pass_it_on() {
+    works(
+        || {
+            caller_context();
+            on("caller context", |device, request, _| {
+                assert!(wdf!(WdfRequestGetIoQueue, request).is_null());
+                if parameters(request).Type == RequestType::WdfRequestTypeRead {
+                    complete(request, STATUS_UNSUCCESSFUL);
+                } else {
+                    assert_eq!(wdf!(WdfDeviceEnqueueRequest, device, request), STATUS_SUCCESS);
+                }
+            });
+            on("write", |_, request, _| complete(request, STATUS_SUCCESS));
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                assert_eq!(file.read(1), Err(STATUS_UNSUCCESSFUL));
+                assert_eq!(file.write(&[1]), Ok(0));
+                assert_eq!(take_log(), ["caller context", "caller context", "write"]);
+            });
+        },
+    );
+}
+
+#[test]
+fn enqueueing_a_request_twice_is_a_violation() {
+    let check = breaks(
+        || {
+            caller_context();
+            on("caller context", |device, request, _| {
+                for _ in 0..2 {
+                    let _: NTSTATUS = wdf!(WdfDeviceEnqueueRequest, device, request);
+                }
+            });
+        },
+        |process| {
+            let file = process.open(&INTERFACE).expect("opens");
+            let _ = file.read(1);
+        },
+    );
+    assert!(check.message.contains("outside EvtIoInCallerContext"), "{check}");
+}

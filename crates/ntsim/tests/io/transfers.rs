@@ -1,0 +1,577 @@
+//! Buffers: how data reaches a driver and comes back, and what the driver may say of it.
+
+use ntsim::{Config, Outcome, StopCode};
+use wdk_sys_lite::{
+    _WDF_DEVICE_IO_TYPE as IoType, _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, METHOD_BUFFERED,
+    METHOD_IN_DIRECT, METHOD_NEITHER, METHOD_OUT_DIRECT, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDF_IO_TYPE_CONFIG,
+};
+
+use crate::harness::{
+    breaks, complete, complete_with, default_queue, in_caller_context, input, on, output, queue_config,
+    run_with, size_in_u32, take_writes, wdf, works,
+};
+
+const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
+
+fn io_type(read_write: i32) {
+    on("init", move |init, _, _| {
+        let mut config = WDF_IO_TYPE_CONFIG {
+            Size: size_in_u32::<WDF_IO_TYPE_CONFIG>(),
+            ReadWriteIoType: read_write,
+            DeviceControlIoType: IoType::WdfDeviceIoBuffered,
+            DirectTransferThreshold: 0,
+        };
+        wdf!(WdfDeviceInitSetIoTypeEx, init.cast(), &raw mut config);
+    });
+}
+
+fn code(method: u32) -> u32 {
+    0x22 << 16 | 0x800 << 2 | method
+}
+
+/// Reads give 1, 2, 3 …; writes must be 0, 1, 2 ….
+fn count_both_ways() {
+    default_queue(queue_config(PARALLEL));
+    on("read", |_, request, numbers| {
+        let buffer = output(request, 1).expect("an output buffer");
+        assert_eq!(buffer.len(), numbers[0]);
+        for (place, value) in buffer.iter_mut().zip(1..) {
+            *place = value;
+        }
+        complete_with(request, STATUS_SUCCESS, numbers[0] as u64);
+    });
+    on("write", |_, request, numbers| {
+        let buffer = input(request, 1).expect("an input buffer");
+        assert!(buffer.iter().copied().eq((0..=255).cycle().take(numbers[0])));
+        complete_with(request, STATUS_SUCCESS, buffer.len() as u64);
+    });
+}
+
+#[test]
+fn reads_and_writes_carry_their_data_in_every_io_type() {
+    for read_write in [IoType::WdfDeviceIoBuffered, IoType::WdfDeviceIoDirect] {
+        works(
+            move || {
+                io_type(read_write);
+                count_both_ways();
+            },
+            |bench| {
+                bench.process(|process| {
+                    let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                    assert_eq!(file.read(4), Ok(vec![1, 2, 3, 4]));
+                    let data: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+                    assert_eq!(file.write(&data), Ok(10_000));
+                });
+            },
+        );
+    }
+}
+
+#[test]
+fn a_device_control_carries_its_data_by_each_method() {
+    for method in [METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_OUT_DIRECT] {
+        works(
+            || {
+                default_queue(queue_config(PARALLEL));
+                on("control", |_, request, [output_length, input_length, _]| {
+                    let sum: u8 = input(request, 1).expect("an input buffer").iter().sum();
+                    assert_eq!(input(request, 1).map(<[u8]>::len), Ok(input_length));
+                    let buffer = output(request, 1).expect("an output buffer");
+                    assert_eq!(buffer.len(), output_length);
+                    buffer[0] = sum;
+                    complete_with(request, STATUS_SUCCESS, 1);
+                });
+            },
+            move |bench| {
+                bench.process(move |process| {
+                    let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                    assert_eq!(file.ioctl(code(method), &[1, 2, 3], 8), Ok(vec![6]));
+                });
+            },
+        );
+    }
+}
+
+#[test]
+fn the_driver_reads_the_second_buffer_of_an_in_direct_control() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("control", |_, request, _| {
+                let sum: usize = output(request, 1)
+                    .expect("the second buffer")
+                    .iter()
+                    .map(|byte| usize::from(*byte))
+                    .sum();
+                complete_with(request, STATUS_SUCCESS, sum as u64);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                let pending = file.start_ioctl_with(code(METHOD_IN_DIRECT), &[], vec![1; 5]);
+                assert_eq!(pending.map(|pending| pending.wait().information), Ok(5));
+            });
+        },
+    );
+}
+
+#[test]
+fn data_comes_back_after_a_warning_and_not_after_an_error() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, numbers| {
+                output(request, 4).expect("an output buffer").fill(7);
+                let status = if numbers[0] == 4 {
+                    STATUS_BUFFER_OVERFLOW
+                } else {
+                    STATUS_UNSUCCESSFUL
+                };
+                complete_with(request, status, 4);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                let warned = file.start_read(4).expect("starts").wait();
+                assert_eq!((warned.status, warned.data), (STATUS_BUFFER_OVERFLOW, vec![7; 4]));
+                let failed = file.start_read(5).expect("starts").wait();
+                assert_eq!((failed.status, failed.data), (STATUS_UNSUCCESSFUL, vec![]));
+            });
+        },
+    );
+}
+
+#[test]
+fn only_as_much_comes_back_as_the_information_says() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, _| {
+                output(request, 1).expect("an output buffer").fill(7);
+                complete_with(request, STATUS_SUCCESS, 3);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                assert_eq!(file.read(8), Ok(vec![7; 3]));
+                let mut buffer = [9; 8];
+                assert_eq!(file.read_into(&mut buffer), Ok(3));
+                assert_eq!(buffer, [7, 7, 7, 9, 9, 9, 9, 9]);
+            });
+        },
+    );
+}
+
+#[test]
+fn a_buffer_shorter_than_the_driver_needs_is_too_small() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, numbers| {
+                assert_eq!(
+                    output(request, numbers[0] + 1).err(),
+                    Some(STATUS_BUFFER_TOO_SMALL)
+                );
+                assert_eq!(input(request, 0).err(), Some(STATUS_INVALID_DEVICE_REQUEST));
+                complete(request, STATUS_SUCCESS);
+            });
+            on("write", |_, request, numbers| {
+                assert_eq!(
+                    input(request, numbers[0] + 1).err(),
+                    Some(STATUS_BUFFER_TOO_SMALL)
+                );
+                assert_eq!(output(request, 0).err(), Some(STATUS_INVALID_DEVICE_REQUEST));
+                complete(request, STATUS_SUCCESS);
+            });
+            on("control", |_, request, [output_length, input_length, _]| {
+                assert_eq!(
+                    input(request, input_length + 1).err(),
+                    Some(STATUS_BUFFER_TOO_SMALL)
+                );
+                assert_eq!(
+                    output(request, output_length + 1).err(),
+                    Some(STATUS_BUFFER_TOO_SMALL)
+                );
+                complete(request, STATUS_SUCCESS);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                assert_eq!(file.read(4), Ok(vec![]));
+                assert_eq!(file.write(&[1]), Ok(0));
+                for (input, output) in [(0, 0), (3, 0), (0, 3), (3, 3)] {
+                    assert_eq!(
+                        file.ioctl(code(METHOD_BUFFERED), &vec![1; input], output),
+                        Ok(vec![])
+                    );
+                }
+            });
+        },
+    );
+}
+
+#[test]
+fn a_request_without_length_is_completed_by_the_framework() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, _, _| panic!("a read without length was presented"));
+            on("write", |_, _, _| panic!("a write without length was presented"));
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                assert_eq!(file.read(0), Ok(vec![]));
+                assert_eq!(file.write(&[]), Ok(0));
+            });
+        },
+    );
+}
+
+#[test]
+fn a_request_without_length_reaches_a_driver_that_allows_it() {
+    works(
+        || {
+            let mut config = queue_config(PARALLEL);
+            config.AllowZeroLengthRequests = 1;
+            default_queue(config);
+            on("write", |_, request, numbers| {
+                assert_eq!(numbers[0], 0);
+                assert_eq!(input(request, 0).err(), Some(STATUS_BUFFER_TOO_SMALL));
+                complete(request, STATUS_UNSUCCESSFUL);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                assert_eq!(file.write(&[]), Err(STATUS_UNSUCCESSFUL));
+            });
+        },
+    );
+}
+
+#[test]
+fn more_information_than_the_buffer_holds_is_a_violation() {
+    let check = breaks(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, numbers| {
+                complete_with(request, STATUS_SUCCESS, numbers[0] as u64 + 1);
+            });
+        },
+        |process| {
+            let file = process.open(&crate::harness::INTERFACE).expect("opens");
+            let _ = file.read(4);
+        },
+    );
+    assert_eq!(
+        (check.code, &check.parameters[..2]),
+        (StopCode::WDF_VIOLATION, &[6, 4][..])
+    );
+}
+
+#[test]
+fn without_the_verifier_no_more_comes_back_than_the_buffer_holds() {
+    let config = Config {
+        verifier: false,
+        ..Config::default()
+    };
+    let set_up = || {
+        default_queue(queue_config(PARALLEL));
+        on("read", |_, request, _| {
+            output(request, 4).expect("an output buffer").fill(7);
+            complete_with(request, STATUS_SUCCESS, 4000);
+        });
+    };
+    run_with(config, set_up, |bench| {
+        bench.process(|process| {
+            let file = process.open(&crate::harness::INTERFACE).expect("opens");
+            assert_eq!(file.read(4), Ok(vec![7; 4]));
+        });
+    })
+    .expect_finished();
+}
+
+#[test]
+fn a_completion_with_pending_is_a_violation() {
+    let check = breaks(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, _| complete(request, STATUS_PENDING));
+        },
+        |process| {
+            let file = process.open(&crate::harness::INTERFACE).expect("opens");
+            let _ = file.read(4);
+        },
+    );
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x6)
+    );
+}
+
+#[test]
+fn a_buffer_touched_after_completion_faults() {
+    for read_write in [IoType::WdfDeviceIoBuffered, IoType::WdfDeviceIoDirect] {
+        let check = breaks(
+            move || {
+                io_type(read_write);
+                default_queue(queue_config(PARALLEL));
+                on("read", |_, request, _| {
+                    let buffer = output(request, 4).expect("an output buffer");
+                    complete_with(request, STATUS_SUCCESS, 4);
+                    buffer[0] = 1;
+                });
+            },
+            |process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                let _ = file.read(4);
+            },
+        );
+        assert!(
+            matches!(
+                check.code,
+                StopCode::DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL
+                    | StopCode::PAGE_FAULT_IN_NONPAGED_AREA
+                    | StopCode::DRIVER_IRQL_NOT_LESS_OR_EQUAL
+            ),
+            "{check}"
+        );
+    }
+}
+
+#[test]
+fn the_mdl_of_a_request_describes_its_buffer() {
+    for read_write in [IoType::WdfDeviceIoBuffered, IoType::WdfDeviceIoDirect] {
+        works(
+            move || {
+                io_type(read_write);
+                default_queue(queue_config(PARALLEL));
+                on("read", |_, request, numbers| {
+                    let mut mdl = std::ptr::null_mut();
+                    assert_eq!(
+                        wdf!(WdfRequestRetrieveOutputWdmMdl, request, &raw mut mdl),
+                        STATUS_SUCCESS
+                    );
+                    let buffer = output(request, 1).expect("an output buffer");
+                    // SAFETY: the framework gave the MDL, which lives until the request is completed.
+                    let mdl = unsafe { &*mdl };
+                    assert_eq!(mdl.ByteCount as usize, numbers[0]);
+                    assert_eq!(mdl.MappedSystemVa.addr(), buffer.as_ptr().addr());
+                    assert_eq!(
+                        mdl.StartVa.addr() + mdl.ByteOffset as usize,
+                        buffer.as_ptr().addr()
+                    );
+                    let mut other = std::ptr::null_mut();
+                    assert_eq!(
+                        wdf!(WdfRequestRetrieveInputWdmMdl, request, &raw mut other),
+                        STATUS_INVALID_DEVICE_REQUEST
+                    );
+                    complete(request, STATUS_SUCCESS);
+                });
+            },
+            |bench| {
+                bench.process(|process| {
+                    let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                    assert_eq!(file.read(9000), Ok(vec![]));
+                });
+            },
+        );
+    }
+}
+
+#[test]
+fn a_neither_control_gives_its_buffers_in_the_callers_context_only() {
+    works(
+        || {
+            on("init", |init, _, _| {
+                wdf!(
+                    WdfDeviceInitSetIoInCallerContextCallback,
+                    init.cast(),
+                    Some(in_caller_context)
+                );
+            });
+            default_queue(queue_config(PARALLEL));
+            on("caller context", |device, request, _| {
+                let (mut buffer, mut length) = (std::ptr::null_mut(), 0);
+                let status = wdf!(
+                    WdfRequestRetrieveUnsafeUserInputBuffer,
+                    request,
+                    3,
+                    &raw mut buffer,
+                    &raw mut length
+                );
+                assert_eq!((status, length), (STATUS_SUCCESS, 3));
+                let mut memory = std::ptr::null_mut();
+                let status = wdf!(
+                    WdfRequestProbeAndLockUserBufferForRead,
+                    request,
+                    buffer,
+                    3,
+                    &raw mut memory
+                );
+                assert_eq!(status, STATUS_SUCCESS);
+                let status = wdf!(
+                    WdfRequestProbeAndLockUserBufferForRead,
+                    request,
+                    buffer,
+                    4,
+                    &raw mut memory
+                );
+                assert_ne!(status, STATUS_SUCCESS, "a byte more than the user gave");
+                let locked = wdf!(WdfMemoryGetBuffer, memory, std::ptr::null_mut()).cast::<u8>();
+                // SAFETY: three bytes are locked.
+                assert_eq!(unsafe { std::slice::from_raw_parts(locked, 3) }, [1, 2, 3]);
+                assert_eq!(wdf!(WdfDeviceEnqueueRequest, device, request), STATUS_SUCCESS);
+            });
+            on("control", |_, request, _| {
+                assert_eq!(input(request, 0).err(), Some(STATUS_INVALID_DEVICE_REQUEST));
+                complete(request, STATUS_SUCCESS);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                assert_eq!(file.ioctl(code(METHOD_NEITHER), &[1, 2, 3], 8), Ok(vec![]));
+            });
+        },
+    );
+}
+
+#[test]
+fn a_user_buffer_outside_the_callers_context_is_a_violation() {
+    let check = breaks(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("control", |_, request, _| {
+                let (mut buffer, mut length) = (std::ptr::null_mut(), 0);
+                let _ = wdf!(
+                    WdfRequestRetrieveUnsafeUserInputBuffer,
+                    request,
+                    0,
+                    &raw mut buffer,
+                    &raw mut length
+                );
+            });
+        },
+        |process| {
+            let file = process.open(&crate::harness::INTERFACE).expect("opens");
+            let _ = file.ioctl(code(METHOD_NEITHER), &[1], 0);
+        },
+    );
+    // At DISPATCH_LEVEL, where the seed may present it, the call itself is the mistake.
+    assert!(
+        matches!(
+            check.code,
+            StopCode::WDF_VIOLATION | StopCode::IRQL_NOT_LESS_OR_EQUAL
+        ),
+        "{check}"
+    );
+}
+
+#[test]
+fn a_memory_object_stands_for_the_buffer_until_completion() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("write", |_, request, numbers| {
+                let (mut memory, mut length) = (std::ptr::null_mut(), 0);
+                assert_eq!(
+                    wdf!(WdfRequestRetrieveInputMemory, request, &raw mut memory),
+                    STATUS_SUCCESS
+                );
+                let buffer = wdf!(WdfMemoryGetBuffer, memory, &raw mut length);
+                assert_eq!(length, numbers[0]);
+                assert_eq!(
+                    buffer.addr(),
+                    input(request, 1).map_or(0, |input| input.as_ptr().addr())
+                );
+                complete_with(request, STATUS_SUCCESS, 2);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                assert_eq!(file.write(&[1, 2]), Ok(2));
+            });
+        },
+    );
+}
+
+#[test]
+fn a_referenced_memory_object_at_completion_is_a_violation() {
+    let check = breaks(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("write", |_, request, _| {
+                let mut memory = std::ptr::null_mut();
+                let _ = wdf!(WdfRequestRetrieveInputMemory, request, &raw mut memory);
+                wdf!(
+                    WdfObjectReferenceActual,
+                    memory,
+                    std::ptr::null_mut(),
+                    0,
+                    std::ptr::null()
+                );
+                complete(request, STATUS_SUCCESS);
+            });
+        },
+        |process| {
+            let file = process.open(&crate::harness::INTERFACE).expect("opens");
+            let _ = file.write(&[1]);
+        },
+    );
+    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+}
+
+#[test]
+fn a_request_that_is_never_completed_is_named_when_the_machine_hangs() {
+    let report = run_with(
+        Config::default(),
+        || default_queue(queue_config(PARALLEL)),
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                let _ = file.start_read(17);
+            });
+        },
+    );
+    let Outcome::Hung(waiting) = report.outcome else {
+        panic!("{:?}", report.outcome)
+    };
+    assert!(
+        waiting
+            .iter()
+            .any(|line| line.contains("IRP_MJ_READ of 17 bytes") && line.contains("EvtIoRead")),
+        "{waiting:?}"
+    );
+}
+
+#[test]
+fn many_transfers_leave_the_frameworks_and_the_drivers_pool_as_it_was() {
+    run_with(
+        Config::default(),
+        || {
+            default_queue(queue_config(PARALLEL));
+            take_writes();
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                assert_eq!(file.write(&[0; 100]), Ok(100));
+                let before = ntsim::mm::pool::counters(ntsim::mm::Owner::Io);
+                for _ in 0..100 {
+                    assert_eq!(file.write(&[0; 100]), Ok(100));
+                }
+                let after = ntsim::mm::pool::counters(ntsim::mm::Owner::Io);
+                assert_eq!(after.allocations - after.frees, before.allocations - before.frees);
+            });
+        },
+    )
+    .expect_finished();
+}
