@@ -341,16 +341,14 @@ impl Interface {
             interface: core::mem::ManuallyDrop::new(self.clone()),
             channel,
             nodes: core::mem::ManuallyDrop::new(nodes),
-            gate: Rundown::new(),
+            gate: Rundown::to_be_placed(),
             gate_open: AtomicBool::new(false),
-            open: Rundown::new(),
+            open: Rundown::to_be_placed(),
             is_open: AtomicBool::new(false),
             gpadls: crate::gpadl::List::new(),
-            packets: Rundown::new(),
+            packets: Rundown::to_be_placed(),
             maximum_packet_size: AtomicU32::new(0),
         };
-        shared.gate.wait(irql);
-        shared.open.wait(irql);
         let shared = match PoolArc::try_new(shared, TAG) {
             Ok(shared) => shared,
             Err(error) => {
@@ -360,6 +358,14 @@ impl Interface {
                 return Err(Error::NoMemory);
             }
         };
+        // SAFETY: they are in their place, initialised once, and nobody else knows them yet.
+        unsafe {
+            shared.gate.initialize();
+            shared.open.initialize();
+            shared.packets.initialize();
+        }
+        shared.gate.wait(irql);
+        shared.open.wait(irql);
         let inner = Inner {
             shared,
             handler,

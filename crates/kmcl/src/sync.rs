@@ -189,20 +189,32 @@ unsafe impl Send for Rundown {}
 // SAFETY: as above.
 unsafe impl Sync for Rundown {}
 
-impl Default for Rundown {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Rundown {
-    /// Protection that can be acquired.
-    #[must_use]
-    pub fn new() -> Self {
-        let this = Self(UnsafeCell::new(EX_RUNDOWN_REF::default()));
-        // SAFETY: the structure is one word, in no list; it may be moved while nobody uses it.
-        unsafe { ExInitializeRundownProtection(this.0.get()) };
-        this
+    /// Protection that can be acquired, at a place of its own: the kernel's structure is not moved once it is initialised.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    pub fn try_new(tag: Tag) -> Result<PoolBox<Self>, Error> {
+        let this = PoolBox::try_new(Self::to_be_placed(), tag).map_err(|_| Error::NoMemory)?;
+        // SAFETY: it is in its place, where nobody else knows it.
+        unsafe { this.initialize() };
+        Ok(this)
+    }
+
+    /// Not initialised: to be placed where it stays, as a part of something larger, and then [initialised](Self::initialize).
+    pub(crate) fn to_be_placed() -> Self {
+        Self(UnsafeCell::new(EX_RUNDOWN_REF::default()))
+    }
+
+    /// Initialises it: it can be acquired.
+    ///
+    /// # Safety
+    ///
+    /// It has not been initialised before, nobody uses it, and from now on it does not move.
+    pub(crate) unsafe fn initialize(&self) {
+        // SAFETY: as the caller says.
+        unsafe { ExInitializeRundownProtection(self.0.get()) };
     }
 
     /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows (`DISPATCH_LEVEL` or below here).
