@@ -11,8 +11,8 @@
 use std::ptr::NonNull;
 
 use wdk_sys_lite::{
-    _MDL, _WDF_DEVICE_IO_TYPE, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, METHOD_BUFFERED, METHOD_IN_DIRECT,
-    METHOD_NEITHER, METHOD_OUT_DIRECT, NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, WDF_DEVICE_IO_TYPE,
+    _MDL, _WDF_DEVICE_IO_TYPE, METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_NEITHER, METHOD_OUT_DIRECT,
+    NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, WDF_DEVICE_IO_TYPE,
 };
 
 use crate::kernel::kernel;
@@ -21,14 +21,7 @@ use crate::mm::{self, Owner};
 /// `IoSB` as a pool tag.
 const SYSTEM_BUFFER_TAG: u32 = u32::from_le_bytes(*b"IoSB");
 
-/// `IoMD` as a pool tag.
-const MDL_TAG: u32 = u32::from_le_bytes(*b"IoMD");
-
 const PAGE: usize = mm::PAGE_SIZE;
-
-/// Locked by the I/O manager, and mapped.
-#[allow(clippy::cast_possible_truncation, reason = "both flags are in the low byte")]
-const MDL_FLAGS: i16 = (MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA) as i16;
 
 /// How a request's data reaches the driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,37 +143,16 @@ impl UserMemory {
     }
 }
 
-/// An MDL over memory that is mapped and stays.
+/// An MDL over memory that is mapped and stays while the request does.
 pub(crate) struct Mdl(NonNull<_MDL>);
 
 impl Mdl {
-    /// Describes `length` (not 0) bytes of guest memory, locked, with their system address.
+    /// Describes `length` (not 0) bytes of guest memory.
     fn new(address: *mut u8, length: usize) -> Result<Self, NTSTATUS> {
-        let frames = mm::phys::frames_of(address.addr(), length).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
-        let size = size_of::<_MDL>() + frames.len() * size_of::<u64>();
-        let pointer = mm::pool::allocate(size, MDL_TAG, false, Owner::Io)
-            .ok_or(STATUS_INSUFFICIENT_RESOURCES)?
-            .cast::<_MDL>();
-        let offset = address.addr() % PAGE;
-        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        // SAFETY: the block is new, aligned to 16, and has room for the header and all frames behind it.
-        unsafe {
-            pointer.write(_MDL {
-                Next: std::ptr::null_mut(),
-                Size: i16::try_from(size).unwrap_or(i16::MAX),
-                MdlFlags: MDL_FLAGS,
-                Process: std::ptr::null_mut(),
-                MappedSystemVa: address.cast(),
-                StartVa: address.wrapping_sub(offset).cast(),
-                ByteCount: number(length),
-                ByteOffset: number(offset),
-            });
-            let first = pointer.add(1).cast::<u64>();
-            for (index, frame) in frames.iter().enumerate() {
-                first.add(index).write(*frame);
-            }
-        }
-        Ok(Self(pointer))
+        NonNull::new(address)
+            .and_then(|address| mm::mdl::new(address, length))
+            .map(Self)
+            .ok_or(STATUS_INSUFFICIENT_RESOURCES)
     }
 
     pub(crate) fn pointer(&self) -> PMDL {
@@ -190,7 +162,7 @@ impl Mdl {
 
 impl Drop for Mdl {
     fn drop(&mut self) {
-        mm::pool::free(self.0.cast(), Owner::Io);
+        mm::mdl::free(self.0);
     }
 }
 
