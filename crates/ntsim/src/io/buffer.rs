@@ -15,7 +15,7 @@ use wdk_sys_lite::{
     NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, WDF_DEVICE_IO_TYPE,
 };
 
-use crate::kernel::kernel;
+use crate::kernel::{kernel, try_kernel};
 use crate::mm::{self, Owner};
 
 /// `IoSB` as a pool tag.
@@ -96,8 +96,11 @@ impl SystemBuffer {
 }
 
 impl Drop for SystemBuffer {
+    /// After the machine's end, with a request that was still pending, its memory is gone as a whole.
     fn drop(&mut self) {
-        mm::pool::free(self.pointer, Owner::Io);
+        if try_kernel().is_some() {
+            mm::pool::free(self.pointer, Owner::Io);
+        }
     }
 }
 
@@ -162,7 +165,9 @@ impl Mdl {
 
 impl Drop for Mdl {
     fn drop(&mut self) {
-        mm::mdl::free(self.0);
+        if try_kernel().is_some() {
+            mm::mdl::free(self.0);
+        }
     }
 }
 

@@ -80,10 +80,14 @@ impl Process {
     ///
     /// `STATUS_OBJECT_NAME_NOT_FOUND` without such an interface; what the driver's create failed with.
     pub fn open(&self, class: &GUID) -> Result<File, NTSTATUS> {
+        self.open_if(class, |_| true)
+    }
+
+    fn open_if(&self, class: &GUID, wanted: impl Fn(&Device) -> bool) -> Result<File, NTSTATUS> {
         service(|| {
             let device = device::by_interface(class)
                 .into_iter()
-                .next()
+                .find(|device| wanted(&device.body::<Device>()))
                 .ok_or(STATUS_OBJECT_NAME_NOT_FOUND)?;
             let object = FileObject::open(&device)?;
             self.0.handles.borrow_mut().insert(object.id, Rc::clone(&object));
@@ -92,6 +96,15 @@ impl Process {
                 object,
             })
         })
+    }
+
+    /// Opens a certain device by its enabled interface of a class, where there are several.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::open`].
+    pub fn open_on(&self, class: &GUID, pdo: u32) -> Result<File, NTSTATUS> {
+        self.open_if(class, |device| device.pdo.id == pdo)
     }
 
     /// Lets virtual time pass.

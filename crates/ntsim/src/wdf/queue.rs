@@ -1235,7 +1235,6 @@ pub(super) fn retrieve(
             continue;
         }
         own(this, &object);
-        request.found.set(false);
         request.presented.set(true);
         request.place("with the driver, which has retrieved it");
         return Ok(object);
@@ -1661,7 +1660,6 @@ nt_export! { table
         if let Ok(object) = &result {
             object::reference_for_driver(object, 0);
             let request = object.body::<Request>();
-            request.found.set(true);
             if !parameters.is_null() {
                 // SAFETY: not null and large enough, and the driver vouches that it may be written.
                 unsafe { parameters.write(request.parameters()) };

@@ -55,8 +55,6 @@ pub struct Request {
     pub(super) completion_state: Cell<CompletionState>,
     /// The driver owns it.
     pub(super) owned: Cell<bool>,
-    /// `WdfIoQueueFindRequest` has given it out.
-    pub(super) found: Cell<bool>,
     /// The driver has seen it.
     pub(super) presented: Cell<bool>,
     /// Its cancellation has reached the framework.
@@ -91,7 +89,6 @@ pub(super) fn create(irp: &Rc<Irp>) -> Result<Rc<Object>, NTSTATUS> {
         queue: RefCell::default(),
         completion_state: Cell::new(CompletionState::None),
         owned: Cell::new(false),
-        found: Cell::new(false),
         presented: Cell::new(false),
         cancelled: Cell::new(false),
         cancelable: Cell::new(false),

@@ -33,6 +33,8 @@ fn in_add(act: impl Fn(WDFDEVICE) + Clone + Send + 'static) {
 }
 
 thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static MADE: Cell<Option<Option<NTSTATUS>>> = const { Cell::new(None) };
     static QUEUE: Cell<WDFQUEUE> = const { Cell::new(std::ptr::null_mut()) };
 }
 
@@ -985,4 +987,185 @@ fn a_deleted_queue_has_let_go_of_its_requests() {
             });
         },
     );
+}
+
+#[test]
+fn only_manual_queues_are_searched_and_waited_for() {
+    let calls: [fn(WDFQUEUE, WDFREQUEST); 3] = [
+        |queue, _| {
+            let mut found = std::ptr::null_mut();
+            let null = std::ptr::null_mut::<std::ffi::c_void>;
+            let _ = wdf!(
+                WdfIoQueueFindRequest,
+                queue,
+                null(),
+                null(),
+                std::ptr::null_mut(),
+                &raw mut found
+            );
+        },
+        |queue, request| {
+            let mut found = std::ptr::null_mut();
+            let _ = wdf!(WdfIoQueueRetrieveFoundRequest, queue, request, &raw mut found);
+        },
+        |queue, _| {
+            let _ = wdf!(
+                WdfIoQueueReadyNotify,
+                queue,
+                Some(queue_state),
+                std::ptr::null_mut()
+            );
+        },
+    ];
+    for call in calls {
+        let check = breaks(
+            move || {
+                default_queue(queue_config(PARALLEL));
+                on("read", move |queue, request, _| call(queue, request));
+            },
+            |process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let _ = file.read(1);
+            },
+        );
+        assert!(check.message.contains("not manual"), "{check}");
+    }
+}
+
+#[test]
+fn a_sequential_queue_gives_more_to_a_driver_that_has_one_and_a_parallel_queue_nothing() {
+    works(
+        || default_queue(queue_config(SEQUENTIAL)),
+        |bench| {
+            bench.process(|process| {
+                let requests = kept();
+                keep("read", &requests);
+                let file = process.open(&INTERFACE).expect("opens");
+                let first = file.start_read(1).expect("starts");
+                let second = file.start_read(1).expect("starts");
+                as_driver(|| {
+                    let queue = wdf!(WdfDeviceGetDefaultQueue, device());
+                    complete(next(queue).expect("the second one"), STATUS_SUCCESS);
+                    complete(take(&requests), STATUS_SUCCESS);
+                });
+                assert_eq!(second.wait().status, STATUS_SUCCESS);
+                assert_eq!(first.wait().status, STATUS_SUCCESS);
+            });
+        },
+    );
+    in_add(|device| {
+        let queue = create_queue(device, queue_config(PARALLEL));
+        assert_eq!(next(queue), Err(STATUS_INVALID_DEVICE_STATE));
+    });
+}
+
+#[test]
+fn retrieving_from_a_sequential_queue_without_owning_a_request_is_a_violation() {
+    let check = breaks(
+        || {
+            on("add", |device, _, _| {
+                let _ = next(create_queue(device, queue_config(SEQUENTIAL)));
+            });
+        },
+        |_| (),
+    );
+    assert!(check.message.contains("sequential"), "{check}");
+}
+
+#[test]
+fn a_queue_belongs_to_the_device_that_its_parent_leads_to() {
+    in_add(|device| {
+        let mut own = attributes();
+        let mut parent = std::ptr::null_mut();
+        assert_eq!(
+            wdf!(WdfObjectCreate, &raw mut own, &raw mut parent),
+            STATUS_SUCCESS
+        );
+        own.ParentObject = parent;
+        let mut config = bare(MANUAL);
+        let mut queue = std::ptr::null_mut();
+        let status = wdf!(
+            WdfIoQueueCreate,
+            device,
+            &raw mut config,
+            &raw mut own,
+            &raw mut queue
+        );
+        assert_eq!(status, STATUS_INVALID_DEVICE_REQUEST);
+        let mut child = attributes();
+        child.ParentObject = device;
+        assert_eq!(
+            wdf!(WdfObjectCreate, &raw mut child, &raw mut parent),
+            STATUS_SUCCESS
+        );
+        own.ParentObject = parent;
+        let status = wdf!(
+            WdfIoQueueCreate,
+            device,
+            &raw mut config,
+            &raw mut own,
+            &raw mut queue
+        );
+        assert_eq!(status, STATUS_SUCCESS);
+    });
+}
+
+#[test]
+fn a_ready_notify_is_taken_back_while_the_queue_is_stopped() {
+    works(manual_queue, |bench| {
+        bench.process(|process| {
+            let queue = QUEUE.get();
+            let notify = |callback| wdf!(WdfIoQueueReadyNotify, queue, callback, std::ptr::null_mut());
+            as_driver(|| {
+                assert_eq!(notify(Some(queue_state)), STATUS_SUCCESS);
+                wdf!(WdfIoQueueStop, queue, None, std::ptr::null_mut());
+                assert_eq!(notify(None), STATUS_SUCCESS);
+                wdf!(WdfIoQueueStart, queue);
+            });
+            let file = process.open(&INTERFACE).expect("opens");
+            let pending = file.start_write(&[1]).expect("starts");
+            assert_eq!(take_log().len(), 0);
+            as_driver(|| complete(next(queue).expect("it waits"), STATUS_SUCCESS));
+            assert_eq!(pending.wait().status, STATUS_SUCCESS);
+        });
+    });
+}
+
+#[test]
+fn a_stop_with_a_callback_tells_when_the_driver_owns_nothing() {
+    works(manual_queue, |bench| {
+        bench.process(|process| {
+            let queue = QUEUE.get();
+            let file = process.open(&INTERFACE).expect("opens");
+            let first = file.start_write(&[1]).expect("starts");
+            let _second = file.start_write(&[1]).expect("starts");
+            let request = as_driver(|| next(queue).expect("it waits"));
+            as_driver(|| wdf!(WdfIoQueueStop, queue, Some(queue_state), std::ptr::null_mut()));
+            assert_eq!(take_log().len(), 0);
+            as_driver(|| complete(request, STATUS_SUCCESS));
+            assert_eq!(first.wait().status, STATUS_SUCCESS);
+            assert_eq!(take_log(), ["state"]);
+        });
+    });
+}
+
+#[test]
+fn the_allocation_of_a_queue_can_fail() {
+    let attempt = |fail_call| {
+        let config = Config {
+            fail_call,
+            ..Config::default()
+        };
+        let set_up = || {
+            on("add", |device, _, _| {
+                CALLS.set(ntsim::kernel::kernel().fallible_calls());
+                MADE.set(Some(try_create_queue(device, bare(MANUAL)).err()));
+            });
+        };
+        run_with(config, set_up, |_| (CALLS.get(), MADE.take())).expect_finished()
+    };
+    let (before, made) = attempt(None);
+    assert_eq!(made, Some(None));
+    let (_, made) = attempt(Some(before + 1));
+    assert_eq!(made, Some(Some(wdk_sys_lite::STATUS_INSUFFICIENT_RESOURCES)));
 }

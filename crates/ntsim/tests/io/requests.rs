@@ -296,3 +296,215 @@ fn enqueueing_a_request_twice_is_a_violation() {
     );
     assert!(check.message.contains("outside EvtIoInCallerContext"), "{check}");
 }
+
+#[test]
+fn a_create_has_no_buffers() {
+    let check = breaks(
+        || {
+            on("add", |device, _, _| {
+                let mut config = crate::harness::bare(PARALLEL);
+                config.EvtIoDefault = Some(crate::harness::io_default);
+                let queue = crate::harness::create_queue(device, config);
+                let create = RequestType::WdfRequestTypeCreate;
+                assert_eq!(
+                    wdf!(WdfDeviceConfigureRequestDispatching, device, queue, create),
+                    STATUS_SUCCESS
+                );
+            });
+            on("default", |_, request, _| {
+                assert_eq!(parameters(request).Type, RequestType::WdfRequestTypeCreate);
+                let _ = crate::harness::input(request, 0);
+            });
+        },
+        |process| {
+            let _ = process.open(&INTERFACE);
+        },
+    );
+    assert!(check.message.contains("input buffer of a create"), "{check}");
+}
+
+#[test]
+fn the_framework_gives_no_buffer_of_a_neither_read() {
+    let check = breaks(
+        || {
+            on("init", |init, _, _| {
+                let neither = wdk_sys_lite::_WDF_DEVICE_IO_TYPE::WdfDeviceIoNeither;
+                wdf!(WdfDeviceInitSetIoType, init.cast(), neither);
+            });
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, _| {
+                let _ = crate::harness::output(request, 0);
+            });
+        },
+        |process| {
+            let file = process.open(&INTERFACE).expect("opens");
+            let _ = file.read(1);
+        },
+    );
+    assert!(check.message.contains("WdfDeviceIoNeither"), "{check}");
+}
+
+#[test]
+fn a_request_of_the_callers_context_is_not_cancelable() {
+    for ex in [false, true] {
+        let check = breaks(
+            move || {
+                caller_context();
+                on("caller context", move |_, request, _| {
+                    if ex {
+                        let _ = wdf!(
+                            WdfRequestMarkCancelableEx,
+                            request,
+                            Some(crate::harness::request_cancel)
+                        );
+                    } else {
+                        wdf!(
+                            WdfRequestMarkCancelable,
+                            request,
+                            Some(crate::harness::request_cancel)
+                        );
+                    }
+                });
+            },
+            |process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let _ = file.read(1);
+            },
+        );
+        assert!(check.message.contains("is in no queue"), "{check}");
+    }
+}
+
+#[test]
+fn enqueueing_a_request_that_no_queue_is_for_is_a_violation() {
+    let check = breaks(
+        || {
+            on("init", |init, _, _| {
+                wdf!(
+                    WdfDeviceInitSetIoInCallerContextCallback,
+                    init.cast(),
+                    Some(in_caller_context)
+                );
+            });
+            on("caller context", |device, request, _| {
+                let _ = wdf!(WdfDeviceEnqueueRequest, device, request);
+            });
+        },
+        |process| {
+            let file = process.open(&INTERFACE).expect("opens");
+            let _ = file.read(1);
+        },
+    );
+    assert!(check.message.contains("there is no queue"), "{check}");
+}
+
+#[test]
+fn a_completed_request_has_no_information_mode_packet_or_parameters() {
+    let asks: [fn(WDFREQUEST); 6] = [
+        |request| wdf!(WdfRequestSetInformation, request, 1),
+        |request| {
+            let _ = wdf!(WdfRequestGetInformation, request);
+        },
+        |request| {
+            let _ = wdf!(WdfRequestGetRequestorMode, request);
+        },
+        |request| {
+            let _ = wdf!(WdfRequestWdmGetIrp, request);
+        },
+        |request| {
+            let _ = parameters(request);
+        },
+        |request| {
+            let _ = wdf!(WdfRequestGetFileObject, request);
+        },
+    ];
+    for ask in asks {
+        let check = read_breaks(move |request| {
+            wdf!(
+                WdfObjectReferenceActual,
+                request,
+                std::ptr::null_mut(),
+                0,
+                std::ptr::null()
+            );
+            complete(request, STATUS_SUCCESS);
+            ask(request);
+        });
+        assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+    }
+}
+
+#[test]
+fn a_null_pointer_where_the_framework_needs_one_is_a_violation() {
+    let calls: [fn(WDFREQUEST); 7] = [
+        |request| wdf!(WdfRequestGetParameters, request, std::ptr::null_mut()),
+        |request| wdf!(WdfRequestMarkCancelable, request, None),
+        |request| {
+            let _ = wdf!(
+                WdfRequestRetrieveInputBuffer,
+                request,
+                0,
+                std::ptr::null_mut(),
+                std::ptr::null_mut()
+            );
+        },
+        |request| {
+            let _ = wdf!(
+                WdfRequestRetrieveOutputBuffer,
+                request,
+                0,
+                std::ptr::null_mut(),
+                std::ptr::null_mut()
+            );
+        },
+        |request| {
+            let _ = wdf!(WdfRequestRetrieveOutputMemory, request, std::ptr::null_mut());
+        },
+        |request| {
+            let _ = wdf!(WdfRequestRetrieveOutputWdmMdl, request, std::ptr::null_mut());
+        },
+        |request| {
+            let queue = wdf!(WdfRequestGetIoQueue, request);
+            let _ = wdf!(WdfIoQueueRetrieveNextRequest, queue, std::ptr::null_mut());
+        },
+    ];
+    for call in calls {
+        let check = read_breaks(call);
+        assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 4));
+    }
+}
+
+#[test]
+fn a_request_counts_as_left_behind_until_it_is_completed() {
+    works(
+        || default_queue(queue_config(PARALLEL)),
+        |bench| {
+            let requests = crate::harness::kept();
+            crate::harness::keep("read", &requests);
+            let driver = ntsim::wdf::object::any(crate::harness::device()).driver;
+            let reader = bench.system.spawn_process("reader", |process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let _ = file.read(1);
+            });
+            let request = crate::harness::wait_for(bench.system, &requests);
+            let left = |leaks: Vec<ntsim::kernel::Leak>| leaks.iter().any(|leak| leak.kind == "request");
+            assert!(left(bench.system.leaks(driver)));
+            crate::harness::as_driver(|| complete(request, STATUS_SUCCESS));
+            reader.join();
+            assert!(!left(bench.system.leaks(driver)));
+        },
+    );
+}
+
+#[test]
+fn a_system_service_must_return_at_passive_level() {
+    let check = breaks(
+        || default_queue(queue_config(PARALLEL)),
+        |process| {
+            let file = process.open(&INTERFACE).expect("opens");
+            ntsim::kernel::kernel().sched.set_irql(2);
+            let _ = file.cancel_all();
+        },
+    );
+    assert_eq!(check.code, StopCode::IRQL_GT_ZERO_AT_SYSTEM_SERVICE);
+}
