@@ -6,4 +6,5 @@ mod harness;
 mod power;
 mod queues;
 mod requests;
+mod storm;
 mod transfers;
