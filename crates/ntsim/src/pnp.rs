@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::ptr::NonNull;
 use std::rc::Rc;
 
 use wdk_sys_lite::{
@@ -201,18 +200,19 @@ impl State {
 
     pub(crate) fn create_device_object(&self, pdo: u32) -> Option<PDEVICE_OBJECT> {
         let memory = store::allocate(size_of::<_DEVICE_OBJECT>(), false)?;
-        self.device_objects.borrow_mut().insert(memory.addr().get(), pdo);
+        let address = memory.addr().get();
+        self.device_objects.borrow_mut().insert(address, pdo);
+        kernel()
+            .ke
+            .objects
+            .register(address, "device object", move || store::free(memory));
         Some(memory.as_ptr().cast())
     }
 
     pub(crate) fn delete_device_object(&self, device_object: PDEVICE_OBJECT) {
-        let known = self
-            .device_objects
-            .borrow_mut()
-            .remove(&device_object.addr())
-            .is_some();
-        if known && let Some(memory) = NonNull::new(device_object.cast::<u8>()) {
-            store::free(memory);
+        let address = device_object.addr();
+        if self.device_objects.borrow_mut().remove(&address).is_some() {
+            kernel().ke.objects.release(address);
         }
     }
 

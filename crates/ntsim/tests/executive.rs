@@ -49,7 +49,7 @@ fn run<R: Send + 'static>(driver: impl FnOnce() -> R + Send + 'static) -> R {
 /// The bug check of a driver that breaks a rule, with the verifier.
 fn broken(driver: impl FnOnce() + Send + 'static) -> BugCheck {
     Machine::run(Config::default(), |system: &System| {
-        system.as_driver("driver", driver)
+        system.as_driver("driver", driver);
     })
     .expect_bug_check()
 }
@@ -754,8 +754,8 @@ fn a_thread_can_be_delayed() {
         let mut interval = LARGE_INTEGER { QuadPart: -10_000 };
         // SAFETY: no precondition.
         let start = unsafe { KeQueryInterruptTime() };
-        // SAFETY: an interval of the test's own.
         assert_eq!(
+            // SAFETY: an interval of the test's own.
             unsafe { KeDelayExecutionThread(0, 0, &raw mut interval) },
             STATUS_SUCCESS
         );
@@ -1066,25 +1066,28 @@ fn a_driver_can_stop_the_machine() {
 
 // ---- references and handles ----
 
+const OBJECT: usize = 0xFFFF_1000;
+
+/// Counts a registered object's references up and down.
+fn reference() -> i64 {
+    // SAFETY: the object is known by its address only; what is wrong with a call is what its test is about.
+    unsafe { ObfReferenceObject(null_mut::<u8>().wrapping_add(OBJECT).cast()) }
+}
+
+fn dereference() -> i64 {
+    // SAFETY: as in `reference`.
+    unsafe { ObfDereferenceObject(null_mut::<u8>().wrapping_add(OBJECT).cast()) }
+}
+
 #[test]
 fn a_reference_that_is_not_given_back_is_a_leak() {
     let report = Machine::run(unverified(), |system: &System| {
-        let object = 0xFFFF_1000;
-        kernel().ke.objects.register(object, "device object");
+        kernel().ke.objects.register(OBJECT, "device object", || ());
         let driver = system.code_driver();
         driver.call("driver", || {
-            let object = null_mut::<u8>().wrapping_add(object).cast();
-            // SAFETY: a registered object.
-            unsafe {
-                assert_eq!(ObfReferenceObject(object), 2);
-                assert_eq!(ObfReferenceObject(object), 3);
-                assert_eq!(ObfDereferenceObject(object), 2);
-            }
+            assert_eq!((reference(), reference(), dereference()), (2, 3, 2));
         });
-        assert_eq!(kernel().ke.objects.references(object), 2);
-        let leaks = driver.unload();
-        assert_eq!(kernel().ke.objects.unregister(object), 1);
-        leaks
+        driver.unload()
     });
     let leaks = report.expect_finished();
     assert_eq!(
@@ -1094,11 +1097,24 @@ fn a_reference_that_is_not_given_back_is_a_leak() {
 }
 
 #[test]
+fn an_object_exists_until_its_last_reference_is_given_back() {
+    run(|| {
+        let gone = Rc::new(Cell::new(false));
+        let freed = Rc::clone(&gone);
+        let objects = &kernel().ke.objects;
+        objects.register(OBJECT, "device object", move || freed.set(true));
+        reference();
+        objects.release(OBJECT);
+        assert_eq!((objects.references(OBJECT), gone.get()), (1, false));
+        assert_eq!((dereference(), gone.get()), (0, true));
+    });
+}
+
+#[test]
 fn dereferencing_once_too_often_is_a_bug_check() {
     let check = broken_unverified(|| {
-        kernel().ke.objects.register(0xFFFF_1000, "device object");
-        // SAFETY: what the test is about.
-        unsafe { ObfDereferenceObject(null_mut::<u8>().wrapping_add(0xFFFF_1000).cast()) };
+        kernel().ke.objects.register(OBJECT, "device object", || ());
+        dereference();
     });
     assert_eq!(check.code, StopCode::REFERENCE_BY_POINTER);
 }

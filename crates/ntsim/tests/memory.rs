@@ -39,7 +39,7 @@ fn run<R: Send + 'static>(driver: impl FnOnce() -> R + Send + 'static) -> R {
 /// The bug check of a driver that breaks a rule, with the verifier.
 fn broken(driver: impl FnOnce() + Send + 'static) -> BugCheck {
     Machine::run(Config::default(), |system: &System| {
-        system.as_driver("driver", driver)
+        system.as_driver("driver", driver);
     })
     .expect_bug_check()
 }
@@ -218,7 +218,7 @@ fn allocating_paged_pool_at_dispatch_level_is_a_finding() {
     let check = broken(|| {
         at_dispatch_level(|| {
             allocate_with(POOL_FLAG_PAGED, 16);
-        })
+        });
     });
     assert_verifier(&check, 0x01);
 }
@@ -828,6 +828,12 @@ impl Lookaside {
         }
     }
 
+    fn free_all(self, entries: impl IntoIterator<Item = *mut u8>) {
+        for entry in entries {
+            self.free(entry);
+        }
+    }
+
     fn delete(self) {
         // SAFETY: an initialised list that nobody uses.
         unsafe { ExDeleteLookasideListEx(self.0) };
@@ -899,7 +905,7 @@ fn a_lookaside_list_that_misses_gets_deeper() {
         let mut misses = Vec::new();
         for _ in 0..400 {
             let entries: Vec<_> = (0..40).map(|_| list.allocate()).collect();
-            entries.into_iter().for_each(|entry| list.free(entry));
+            list.free_all(entries);
             // SAFETY: an initialised list.
             misses.push(unsafe { (*list.0).L.__bindgen_anon_2.AllocateMisses });
         }
@@ -919,7 +925,7 @@ fn a_lookaside_list_can_be_flushed() {
             let list = Lookaside::new(64);
             let before = pool::counters(Owner::Driver(driver.id())).bytes;
             let entries = [list.allocate(), list.allocate()];
-            entries.into_iter().for_each(|entry| list.free(entry));
+            list.free_all(entries);
             // SAFETY: an initialised list.
             unsafe { ExFlushLookasideListEx(list.0) };
             assert_eq!(pool::counters(Owner::Driver(driver.id())).bytes, before);
@@ -1178,6 +1184,12 @@ fn mdl_for(address: *mut u8, length: usize) -> PMDL {
     }
 }
 
+/// An MDL's flags.
+fn flags(mdl: PMDL) -> u32 {
+    // SAFETY: an MDL of the test's own.
+    u32::from(unsafe { (*mdl).MdlFlags }.cast_unsigned())
+}
+
 fn lock(mdl: PMDL) {
     // SAFETY: an MDL of the test's own.
     unsafe { MmProbeAndLockPages(mdl, 0, _LOCK_OPERATION::IoWriteAccess) };
@@ -1299,10 +1311,8 @@ fn the_kernels_mdls_describe_the_guests_memory_only() {
         let block = allocate(64);
         let mdl = mdl::new(NonNull::new(block).expect("memory"), 64).expect("memory");
         // SAFETY: a built MDL.
-        assert_eq!(
-            unsafe { mdl::frames(mdl.as_ptr()) },
-            phys::frames_of(block.addr(), 64)
-        );
+        let frames = unsafe { mdl::frames(mdl.as_ptr()) };
+        assert_eq!(frames, phys::frames_of(block.addr(), 64));
         mdl::free(mdl);
         free(block);
         let mut local = 0_u8;
@@ -1340,11 +1350,8 @@ fn allocating_and_mapping_an_mdl_can_fail() {
                     assert!(map(mdl).is_null());
                     // SAFETY: an MDL of the test's own.
                     unsafe {
-                        assert_eq!(
-                            (*mdl).MdlFlags.cast_unsigned() & MDL_MAPPED_TO_SYSTEM_VA as u16,
-                            0
-                        );
-                        assert_ne!((*mdl).MdlFlags.cast_unsigned() & MDL_PAGES_LOCKED as u16, 0);
+                        assert_eq!(flags(mdl) & MDL_MAPPED_TO_SYSTEM_VA, 0);
+                        assert_ne!(flags(mdl) & MDL_PAGES_LOCKED, 0);
                         MmUnlockPages(mdl);
                         IoFreeMdl(mdl);
                     }
@@ -1461,7 +1468,7 @@ fn freeing_an_mdl_that_is_mapped_is_a_finding() {
         // Only the mapping is to be found.
         // SAFETY: an MDL of the test's own.
         unsafe {
-            (*mdl).MdlFlags &= !(MDL_PAGES_LOCKED as i16);
+            (*mdl).MdlFlags &= !i16::try_from(MDL_PAGES_LOCKED).expect("a flag");
             IoFreeMdl(mdl);
         }
     });
@@ -1520,9 +1527,12 @@ fn a_partial_mdl_beyond_its_source_is_a_bug_check() {
     assert_eq!(check.code, StopCode::NTSIM_INVALID_OBJECT);
 }
 
+/// What is left, and how.
+type Left = (&'static str, fn(PMDL));
+
 #[test]
 fn what_is_left_of_an_mdl_at_unload_is_a_finding() {
-    let cases: [(&str, fn(PMDL)); 3] = [
+    let cases: [Left; 3] = [
         ("MDL (of 64 bytes)", |_| ()),
         ("locked pages (of 64 bytes)", lock),
         ("mapped MDL (of 64 bytes)", |mdl| {
@@ -1553,7 +1563,7 @@ fn the_same_seed_gives_the_same_run_whatever_the_addresses() {
                 let list = Lookaside::new(64);
                 for _ in 0..50 {
                     let entries = [list.allocate(), list.allocate()];
-                    entries.into_iter().for_each(|entry| list.free(entry));
+                    list.free_all(entries);
                 }
                 list.delete();
             });

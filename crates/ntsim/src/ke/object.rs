@@ -18,8 +18,12 @@ struct Referenced {
     kind: &'static str,
     /// References, the maker's own among them.
     count: i64,
+    /// Whether the maker still has its reference.
+    made: bool,
     /// What drivers hold of them.
     drivers: BTreeMap<DriverId, i64>,
+    /// Takes the object away after the last reference.
+    free: Box<dyn FnOnce()>,
 }
 
 /// The objects that drivers can reference, by address.
@@ -27,28 +31,38 @@ struct Referenced {
 pub struct State(RefCell<BTreeMap<usize, Referenced>>);
 
 impl State {
-    /// Makes an object known, with one reference: its maker's.
-    pub fn register(&self, address: usize, kind: &'static str) {
+    /// Makes an object known, with one reference: its maker's. What `free` does happens after the last.
+    pub fn register(&self, address: usize, kind: &'static str, free: impl FnOnce() + 'static) {
         let object = Referenced {
             kind,
             count: 1,
+            made: true,
             drivers: BTreeMap::new(),
+            free: Box::new(free),
         };
         self.0.borrow_mut().insert(address, object);
     }
 
-    /// How many references an object has, its maker's among them; 0 if it is not known.
+    /// How many references an object has, its maker's among them; 0 if it does not exist.
     #[must_use]
     pub fn references(&self, address: usize) -> i64 {
         self.0.borrow().get(&address).map_or(0, |object| object.count)
     }
 
-    /// Gives the maker's reference up: the object is not known any more. Returns what drivers still hold of it.
-    pub fn unregister(&self, address: usize) -> i64 {
-        self.0
-            .borrow_mut()
-            .remove(&address)
-            .map_or(0, |object| object.count - 1)
+    /// Gives the maker's reference up. The object goes on to exist while drivers hold others.
+    pub fn release(&self, address: usize) {
+        let mut objects = self.0.borrow_mut();
+        let Some(object) = objects.get_mut(&address).filter(|object| object.made) else {
+            return;
+        };
+        object.made = false;
+        object.count -= 1;
+        let gone = object.count == 0;
+        let object = if gone { objects.remove(&address) } else { None };
+        drop(objects);
+        if let Some(object) = object {
+            (object.free)();
+        }
     }
 
     pub(super) fn leaks(&self, driver: DriverId, leaks: &mut Vec<Leak>) {
@@ -75,8 +89,8 @@ impl State {
                 "is none that drivers can reference, or does not exist any more",
             );
         };
-        // The last reference is the maker's, who is not a driver that calls here.
-        if object.count + by < 1 {
+        let count = object.count + by;
+        if count < i64::from(object.made) {
             let kind = object.kind;
             drop(objects);
             bug_check(
@@ -85,11 +99,20 @@ impl State {
                 format!("the {kind} at {address:#x} is dereferenced more often than it was referenced"),
             );
         }
-        object.count += by;
+        object.count = count;
         if let Some(driver) = driver {
             *object.drivers.entry(driver).or_default() += by;
         }
-        object.count
+        let object = if count == 0 {
+            objects.remove(&address)
+        } else {
+            None
+        };
+        drop(objects);
+        if let Some(object) = object {
+            (object.free)();
+        }
+        count
     }
 }
 
