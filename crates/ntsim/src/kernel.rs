@@ -66,6 +66,7 @@ impl Kernel {
     /// Brings up what needs the machine to be installed on its thread.
     pub(crate) fn start(&self) {
         self.sched.on_irql_change(crate::mm::pool::irql_changed);
+        self.vmbus.start();
     }
 
     /// Counts a call that a driver must expect to fail (an allocation first of all) and says whether this is the one that
@@ -98,7 +99,10 @@ impl Kernel {
 
     /// What is known of an address that faulted at an IRQL. Must not allocate pool or panic: it runs after a fault.
     pub(crate) fn explain_fault(&self, address: usize, irql: Irql) -> Fault {
-        if let Some(fault) = crate::mm::pool::explain(self, address, irql) {
+        let of_kmcl = self.vmbus.kmcl.explain(address);
+        if of_kmcl.is_none()
+            && let Some(fault) = crate::mm::pool::explain(self, address, irql)
+        {
             return fault;
         }
         let code = if irql >= DISPATCH_LEVEL {
@@ -106,7 +110,9 @@ impl Kernel {
         } else {
             StopCode::PAGE_FAULT_IN_NONPAGED_AREA
         };
-        let message = if address < 0x1_0000 {
+        let message = if let Some(message) = of_kmcl {
+            message
+        } else if address < 0x1_0000 {
             format!("memory was touched through a null pointer, at {address:#x}")
         } else if let Some(message) = crate::wdf::object::explain(&self.wdf.objects, address) {
             message

@@ -142,7 +142,7 @@ pub(super) fn going_away(address: usize, length: usize) {
 }
 
 /// When a timeout ends: negative is relative, in units of 100 ns; otherwise it is a system time.
-fn deadline(timeout: i64) -> Nanoseconds {
+pub(crate) fn deadline(timeout: i64) -> Nanoseconds {
     let now = kernel().sched.now();
     if timeout < 0 {
         return now.saturating_add(timeout.unsigned_abs().saturating_mul(100));

@@ -19,6 +19,7 @@ use crate::export::enter_driver;
 use crate::kernel::{DriverId, Leak, kernel};
 use crate::machine::System;
 
+pub(crate) use event::deadline;
 pub use rtl::version;
 
 /// The state of the kernel's own objects in one machine.
