@@ -896,7 +896,7 @@ impl Scheduler {
 }
 
 impl Drop for Scheduler {
-    /// After a panic in the operator's program nobody has called [`Scheduler::abandon`].
+    /// After a panic in the operator's program nobody has called `abandon`.
     fn drop(&mut self) {
         self.abandon();
     }

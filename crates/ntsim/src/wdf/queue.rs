@@ -8,7 +8,7 @@
 //!                  +--cancelled: completed, or EvtIoCanceledOnQueue if the driver has seen it
 //! ```
 //!
-//! [`dispatch_events`] is the one place that decides what a queue does next, as KMDF's is: it runs in the context of whoever
+//! `dispatch_events` is the one place that decides what a queue does next, as KMDF's is: it runs in the context of whoever
 //! has changed something, and keeps going until nothing is to be done. Its conditions follow KMDF's published sources.
 
 use std::cell::{Cell, RefCell};
