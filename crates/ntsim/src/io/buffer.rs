@@ -8,6 +8,7 @@
 //!
 //! All of it is gone the moment the request is completed, so a driver that touches a buffer later faults.
 
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 use wdk_sys_lite::{
@@ -175,21 +176,32 @@ impl Drop for Mdl {
 pub(crate) struct Direct {
     mdl: Mdl,
     memory: UserMemory,
+    mapped: Cell<bool>,
 }
 
 impl Direct {
     fn new(memory: UserMemory) -> Result<Self, NTSTATUS> {
         let mdl = Mdl::new(memory.address(), memory.length)?;
-        Ok(Self { mdl, memory })
+        Ok(Self {
+            mdl,
+            memory,
+            mapped: Cell::new(false),
+        })
     }
 
     pub(crate) fn mdl(&self) -> PMDL {
         self.mdl.pointer()
     }
 
-    /// The system address of the locked pages.
-    pub(crate) fn address(&self) -> *mut u8 {
-        self.memory.address()
+    /// The system address of the locked pages. Mapping them, the first time, can fail.
+    pub(crate) fn map(&self) -> Option<NonNull<u8>> {
+        if !self.mapped.get() {
+            if kernel().should_fail() {
+                return None;
+            }
+            self.mapped.set(true);
+        }
+        NonNull::new(self.memory.address())
     }
 }
 
@@ -251,6 +263,9 @@ impl Buffers {
     /// An MDL over the first `length` bytes of the system buffer.
     pub(crate) fn system_mdl(&mut self, length: usize) -> Result<PMDL, NTSTATUS> {
         if self.system_mdl.is_none() {
+            if kernel().should_fail() {
+                return Err(STATUS_INSUFFICIENT_RESOURCES);
+            }
             self.system_mdl = Some(Mdl::new(self.system_address(), length)?);
         }
         let mdl = self.system_mdl.as_ref().map(Mdl::pointer);

@@ -17,7 +17,7 @@ use wdk_sys_lite::{
 use crate::bugcheck::{StopCode, bug_check};
 use crate::call_driver;
 use crate::export::PASSIVE_LEVEL;
-use crate::io::buffer::{Direct, Method, UserMemory};
+use crate::io::buffer::{Buffers, Method, UserMemory};
 use crate::io::irp::{Irp, Operation};
 use crate::kernel::kernel;
 use crate::nt_export;
@@ -249,11 +249,7 @@ impl Request {
             Operation::DeviceControl { output: 0, .. } => Err(STATUS_BUFFER_TOO_SMALL),
             Operation::DeviceControl { output, .. } if irp.method != Method::Neither => {
                 let buffers = irp.buffers.borrow();
-                let address = match &buffers.direct {
-                    Some(direct) if irp.method.is_direct() => direct.address(),
-                    _ => buffers.system_address(),
-                };
-                Ok((NonNull::new(address).ok_or(STATUS_BUFFER_TOO_SMALL)?, output))
+                Ok((address_of(&buffers)?, output))
             }
             Operation::DeviceControl { .. } | Operation::Write { .. } => Err(STATUS_INVALID_DEVICE_REQUEST),
             Operation::Create => {
@@ -334,11 +330,15 @@ fn transfer_buffer(irp: &Irp, length: usize) -> Found {
         return Err(STATUS_BUFFER_TOO_SMALL);
     }
     let buffers = irp.buffers.borrow();
-    let address = buffers
-        .direct
-        .as_ref()
-        .map_or_else(|| buffers.system_address(), Direct::address);
-    Ok((NonNull::new(address).ok_or(STATUS_BUFFER_TOO_SMALL)?, length))
+    Ok((address_of(&buffers)?, length))
+}
+
+/// The one that the driver is to use: the locked pages, or the system buffer.
+fn address_of(buffers: &Buffers) -> Result<NonNull<u8>, NTSTATUS> {
+    match &buffers.direct {
+        Some(direct) => direct.map().ok_or(STATUS_INSUFFICIENT_RESOURCES),
+        None => NonNull::new(buffers.system_address()).ok_or(STATUS_BUFFER_TOO_SMALL),
+    }
 }
 
 /// The framework's own statuses do not leave it.

@@ -575,3 +575,42 @@ fn many_transfers_leave_the_frameworks_and_the_drivers_pool_as_it_was() {
     )
     .expect_finished();
 }
+
+#[test]
+fn the_pages_of_a_direct_transfer_may_not_be_mapped_and_an_mdl_not_be_made() {
+    for read_write in [IoType::WdfDeviceIoBuffered, IoType::WdfDeviceIoDirect] {
+        let attempt = move |fail_call| {
+            let config = Config {
+                fail_call,
+                ..Config::default()
+            };
+            let set_up = move || {
+                io_type(read_write);
+                default_queue(queue_config(PARALLEL));
+                on("read", |_, request, _| {
+                    BEFORE.set(ntsim::kernel::kernel().fallible_calls());
+                    let mut mdl = std::ptr::null_mut();
+                    let status = wdf!(WdfRequestRetrieveOutputWdmMdl, request, &raw mut mdl);
+                    complete(request, status);
+                });
+            };
+            run_with(config, set_up, |bench| {
+                bench.process(|process| {
+                    let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                    LAST.set(file.read(4).err());
+                });
+                (BEFORE.get(), LAST.get())
+            })
+            .expect_finished()
+        };
+        let (before, status) = attempt(None);
+        assert_eq!(status, None);
+        let (_, status) = attempt(Some(before + 1));
+        assert_eq!(status, Some(wdk_sys_lite::STATUS_INSUFFICIENT_RESOURCES));
+    }
+}
+
+thread_local! {
+    static BEFORE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    static LAST: std::cell::Cell<Option<i32>> = const { std::cell::Cell::new(None) };
+}
