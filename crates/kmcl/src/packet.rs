@@ -618,7 +618,8 @@ impl<H: Handler> OwnedPacket<H> {
             let result = if status >= 0 {
                 Ok(())
             } else {
-                let packet = node_ref.claim.reclaim(send).then_some(Self { node });
+                // Lazily: a packet that is not ours must not even be made, for it would be dropped.
+                let packet = node_ref.claim.reclaim(send).then(|| Self { node });
                 Err(SendError {
                     error: Error::Status(Status(status)),
                     packet,

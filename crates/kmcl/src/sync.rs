@@ -219,7 +219,8 @@ impl Rundown {
 
     /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows (`DISPATCH_LEVEL` or below here).
     pub fn try_acquire(&self) -> Option<RundownGuard<'_>> {
-        self.acquire_raw().then_some(RundownGuard(self))
+        // Lazily: a guard that is not ours must not even be made, for it would be dropped.
+        self.acquire_raw().then(|| RundownGuard(self))
     }
 
     pub(crate) fn acquire_raw(&self) -> bool {
