@@ -54,9 +54,9 @@ impl Handler for Port {
             // Only a channel that closes gives a packet back like this; which status it has then is documented nowhere.
             Err(STATUS_DEVICE_NOT_CONNECTED)
         };
-        self.0.answer(done.context(), outcome, cx.irql());
+        let answer = self.0.answer(done.context(), outcome, cx.irql());
         let outgoing = done.into_packet().into_context();
-        self.0.release(outgoing, cx.irql());
+        self.0.release(outgoing, answer, cx.irql());
     }
 
     fn pnp_failure(&self, cx: &mut Context<'_, Self>, _status: Status) {

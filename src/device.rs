@@ -12,7 +12,10 @@ use kmcl::irql::{Dispatch, Passive};
 use kmcl::pool::{PoolArc, Tag};
 use kmcl::status::{Error, Status};
 use kmcl::sync::PassiveCell;
-use wdk_sys::{STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE};
+use wdk_sys::{
+    STATUS_DEVICE_CONFIGURATION_ERROR, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE,
+    STATUS_NOT_SUPPORTED,
+};
 
 use crate::channel::Port;
 use crate::config::Config;
@@ -96,7 +99,13 @@ impl DeviceEvents for DeviceContext {
     type File = Handle;
 
     fn prepare_hardware(&self, device: Device<'_>, irql: &mut Passive<'_>) -> wdf::Result<()> {
-        let channel = self.configure(device, irql).map_err(Error::status)?;
+        let channel = self
+            .configure(device, irql)
+            .map_err(|error| match error.status() {
+                // There is no VMBus below. The framework does not allow this callback to return that status.
+                Status(STATUS_NOT_SUPPORTED) => Status(STATUS_DEVICE_CONFIGURATION_ERROR),
+                status => status,
+            })?;
         self.channel
             .with(irql, |slot, _| *slot = (Some(channel), (None, None)));
         Ok(())

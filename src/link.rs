@@ -25,7 +25,7 @@ use kmcl::incoming::{Disposition, Incoming};
 use kmcl::irql::{Dispatch, Irql};
 use kmcl::packet::{Mode, SendError, Sender, Transaction};
 use kmcl::pool::PoolBox;
-use kmcl::status::Status;
+use kmcl::status::{Error, Status};
 use kmcl::sync::SpinLock;
 use wdk_sys::{
     NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_DEVICE_NOT_CONNECTED,
@@ -55,6 +55,13 @@ impl Transaction for Outgoing {
     fn payload(&self) -> &[u8] {
         self.message.bytes()
     }
+}
+
+/// How a request is to be completed.
+pub struct Answer {
+    request: Request,
+    status: Status,
+    information: usize,
 }
 
 /// See the module.
@@ -176,46 +183,58 @@ impl Link {
         disposition
     }
 
-    /// A packet is back, with the host's reply or with an error: completes the request that waits for it, unless it was cancelled.
-    /// [`Link::release`] is to follow.
+    /// A packet is back, with the host's reply or with an error: prepares the answer to the request that waits for it. There is
+    /// none if the request was cancelled. [`Link::release`] is to follow.
     pub fn answer(
         &self,
         outgoing: &Outgoing,
         outcome: Result<HostBytes<'_>, NTSTATUS>,
         irql: &mut Dispatch<'_>,
-    ) {
+    ) -> Option<Answer> {
         let sent = outgoing.message.bytes().len();
         if outcome.is_ok() {
             self.counters.messages_sent.one();
             self.counters.bytes_sent.add(sent);
         }
-        let Some(request) = self.in_flight.take(&outgoing.request, irql) else {
-            return;
-        };
-        match outcome {
-            Err(status) => request.complete(Status(status), 0),
+        let mut request = self.in_flight.take(&outgoing.request, irql)?;
+        let (status, information) = match outcome {
+            Err(status) => (Status(status), 0),
             Ok(reply) => match request.kind() {
                 Kind::Control { output, .. } => {
                     self.counters.transactions.one();
-                    complete_with(request, output, |buffer| reply.copy_to(buffer), reply.len());
+                    copy_reply(reply, &mut request, output)
                 }
-                Kind::Read(_) | Kind::Write(_) | Kind::Other => request.complete(Status::SUCCESS, sent),
+                Kind::Read(_) | Kind::Write(_) | Kind::Other => (Status::SUCCESS, sent),
             },
-        }
+        };
+        Some(Answer {
+            request,
+            status,
+            information,
+        })
     }
 
-    /// A packet is free, and its message's buffer is for the next.
-    pub fn release(&self, outgoing: Outgoing, irql: &mut Dispatch<'_>) {
+    /// A packet is free: its message's buffer is for the next, and only then its request is completed, so that a program that sends one message
+    /// after another finds everything at hand again.
+    pub fn release(&self, outgoing: Outgoing, answer: Option<Answer>, irql: &mut Dispatch<'_>) {
         let Outgoing { message, request } = outgoing;
         drop(request);
         self.outgoing.put(message, irql);
+        if let Some(Answer {
+            request,
+            status,
+            information,
+        }) = answer
+        {
+            request.complete(status, information);
+        }
         self.send_waiting(irql);
     }
 
     /// A message could not be sent.
-    fn fail(&self, outgoing: Outgoing, error: kmcl::status::Error, irql: &mut Dispatch<'_>) {
-        self.answer(&outgoing, Err(error.status().0), irql);
-        self.release(outgoing, irql);
+    fn fail(&self, outgoing: Outgoing, error: Error, irql: &mut Dispatch<'_>) {
+        let answer = self.answer(&outgoing, Err(error.status().0), irql);
+        self.release(outgoing, answer, irql);
     }
 
     /// What the driver knows of itself.
@@ -426,16 +445,16 @@ fn buffer_size(config: Config) -> usize {
     bytes.checked_next_multiple_of(8).unwrap_or(bytes) as usize
 }
 
-/// Completes a control request whose output buffer has `room` bytes with what `fill` puts there, out of `length` bytes.
-fn complete_with(mut request: Request, room: usize, fill: impl FnOnce(&mut [u8]) -> usize, length: usize) {
-    let filled = if room == 0 {
+/// Copies a reply to the output buffer of a transaction, `room` bytes. Gives the status and length to complete it with.
+fn copy_reply(reply: HostBytes<'_>, request: &mut Request, room: usize) -> (Status, usize) {
+    let copied = if room == 0 {
         Ok(0)
     } else {
-        request.output().map(fill)
+        request.output().map(|buffer| reply.copy_to(buffer))
     };
-    match filled {
-        Err(status) => request.complete(status, 0),
-        Ok(filled) if filled < length => request.complete(Status(STATUS_BUFFER_OVERFLOW), filled),
-        Ok(filled) => request.complete(Status::SUCCESS, filled),
+    match copied {
+        Err(status) => (status, 0),
+        Ok(copied) if copied < reply.len() => (Status(STATUS_BUFFER_OVERFLOW), copied),
+        Ok(copied) => (Status::SUCCESS, copied),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ntsim::vmbus::backends;
 use vmbchan::ioctl::{IOCTL_VMBCHAN_QUERY_INFO, IOCTL_VMBCHAN_TRANSACT, Info};
 use wdk_sys::{
-    NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_CANCELLED, STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_CANCELLED, STATUS_INVALID_BUFFER_SIZE,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
 };
 use wdk_sys_lite as wdk_sys;
 
@@ -93,10 +93,19 @@ fn every_length_of_a_control_requests_buffers_has_a_clear_answer() {
                     STATUS_INVALID_PARAMETER
                 };
                 assert_eq!(status(IOCTL_VMBCHAN_QUERY_INFO, length, 64), expected);
-                assert_eq!(status(IOCTL_VMBCHAN_QUERY_INFO, 0, length), STATUS_BUFFER_TOO_SMALL);
+                assert_eq!(
+                    status(IOCTL_VMBCHAN_QUERY_INFO, 0, length),
+                    STATUS_BUFFER_TOO_SMALL
+                );
             }
-            assert_eq!(status(IOCTL_VMBCHAN_QUERY_INFO, 0, size_of::<Info>() - 1), STATUS_BUFFER_TOO_SMALL);
-            assert_eq!(status(IOCTL_VMBCHAN_QUERY_INFO, 0, size_of::<Info>() + 1), STATUS_SUCCESS);
+            assert_eq!(
+                status(IOCTL_VMBCHAN_QUERY_INFO, 0, size_of::<Info>() - 1),
+                STATUS_BUFFER_TOO_SMALL
+            );
+            assert_eq!(
+                status(IOCTL_VMBCHAN_QUERY_INFO, 0, size_of::<Info>() + 1),
+                STATUS_SUCCESS
+            );
             let info = info(file);
             assert_eq!((info.version, info.size), (Info::VERSION, 128));
         });
@@ -109,8 +118,18 @@ fn other_control_codes_are_refused() {
     run(Config::default(), &[], backends::echo, |guest| {
         guest.program(|_, file| {
             // Another function, and the right function with other methods of passing buffers.
-            for code in [0, 0x0022_2000, 0x0022_E008, IOCTL_VMBCHAN_TRANSACT | 1, IOCTL_VMBCHAN_TRANSACT | 3] {
-                assert_eq!(file.ioctl(code, &[1; 8], 8), Err(STATUS_INVALID_DEVICE_REQUEST), "{code:#x}");
+            for code in [
+                0,
+                0x0022_2000,
+                0x0022_E008,
+                IOCTL_VMBCHAN_TRANSACT | 1,
+                IOCTL_VMBCHAN_TRANSACT | 3,
+            ] {
+                assert_eq!(
+                    file.ioctl(code, &[1; 8], 8),
+                    Err(STATUS_INVALID_DEVICE_REQUEST),
+                    "{code:#x}"
+                );
             }
         });
     })
@@ -171,29 +190,34 @@ fn a_transaction_can_be_cancelled_while_the_host_has_it() {
 
 #[test]
 fn a_late_answer_to_a_cancelled_transaction_frees_its_message() {
-    seeds(40, backends::slow(Duration::from_micros(20)), |guest| {
-        guest.program(|process, file| {
-            for number in 0..20 {
-                let transaction = file
-                    .start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message(number, 100), 104)
-                    .expect("a request");
-                process.sleep(Duration::from_nanos(process.random(40_000)));
-                let _ = transaction.cancel();
-                let done = transaction.wait();
-                match done.status {
-                    STATUS_SUCCESS => assert!(same(&done.data, &message(number, 100))),
-                    STATUS_CANCELLED => {}
-                    other => panic!("{}", crate::guest::name(other)),
+    seeds(
+        40,
+        |channel| backends::slow(Duration::from_micros(20))(channel),
+        |guest| {
+            guest.program(|process, file| {
+                for number in 0..20 {
+                    let transaction = file
+                        .start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message(number, 100), 104)
+                        .expect("a request");
+                    process.sleep(Duration::from_nanos(process.random(40_000)));
+                    let _ = transaction.cancel();
+                    let done = transaction.wait();
+                    match done.status {
+                        STATUS_SUCCESS => assert!(same(&done.data, &message(number, 100))),
+                        STATUS_CANCELLED => {}
+                        other => panic!("{}", crate::guest::name(other)),
+                    }
                 }
-            }
-            while info(file).messages_in_flight != 0 {
-                process.sleep(Duration::from_micros(10));
-            }
-        });
-    });
+                while info(file).messages_in_flight != 0 {
+                    process.sleep(Duration::from_micros(10));
+                }
+            });
+        },
+    );
 }
 
 /// A host that opens the channel and takes nothing out of its ring.
+#[allow(clippy::needless_pass_by_value, reason = "what a host program is")]
 fn deaf(channel: ntsim::vmbus::HostChannel) {
     while channel.wait_open() {
         channel.wait_closed();
@@ -210,7 +234,7 @@ fn writes_that_the_host_does_not_take_can_be_cancelled() {
                     .map(|number| file.start_write(&message(number, 1024)).expect("a request"))
                     .collect();
                 process.sleep(Duration::from_millis(1));
-                // The ring has room for three; four more are with KMCL; the rest waits in the driver's queue.
+                // The ring has room for a few; four more are with KMCL; the rest waits in the driver's queue.
                 let waiting = writes.iter().filter(|write| !write.done()).count();
                 assert!((13..=17).contains(&waiting), "{waiting} of 20 wait");
                 while let Some(write) = writes.pop() {
@@ -261,11 +285,14 @@ fn closing_a_handle_ends_its_requests_and_no_others() {
             let (one, other) = (open(process), open(process));
             let mine = [
                 one.start_read(8).expect("a request"),
-                one.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &[1; 8], 8).expect("a request"),
+                one.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &[1; 8], 8)
+                    .expect("a request"),
             ];
             let others = [
                 other.start_read(8).expect("a request"),
-                other.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &[1; 8], 8).expect("a request"),
+                other
+                    .start_ioctl(IOCTL_VMBCHAN_TRANSACT, &[1; 8], 8)
+                    .expect("a request"),
             ];
             process.sleep(Duration::from_micros(30));
             drop(one);

@@ -17,7 +17,10 @@ const LONGEST: usize = 16384;
 fn a_message_of_any_length_comes_back_from_an_echo() {
     seeds(20, backends::echo, |guest| {
         guest.program(|_, file| {
-            for (number, length) in [1, 2, 7, 8, 9, 4000, LONGEST - 1, LONGEST].into_iter().enumerate() {
+            for (number, length) in [1, 2, 7, 8, 9, 4000, LONGEST - 1, LONGEST]
+                .into_iter()
+                .enumerate()
+            {
                 let sent = message(number, length);
                 assert_eq!(file.write(&sent), Ok(length));
                 let received = file.read(LONGEST).expect("the echo");
@@ -26,7 +29,11 @@ fn a_message_of_any_length_comes_back_from_an_echo() {
             let info = info(file);
             assert_eq!((info.messages_sent, info.messages_received), (8, 8));
             assert_eq!(
-                (info.messages_dropped, info.messages_malformed, info.messages_waiting),
+                (
+                    info.messages_dropped,
+                    info.messages_malformed,
+                    info.messages_waiting
+                ),
                 (0, 0, 0)
             );
         });
@@ -105,7 +112,9 @@ fn a_transaction_returns_the_hosts_answer() {
         guest.program(|_, file| {
             for length in [1, 8, 100, LONGEST] {
                 let sent = message(length, length);
-                let answer = file.ioctl(IOCTL_VMBCHAN_TRANSACT, &sent, LONGEST).expect("an answer");
+                let answer = file
+                    .ioctl(IOCTL_VMBCHAN_TRANSACT, &sent, LONGEST)
+                    .expect("an answer");
                 assert!(same(&answer, &sent), "{length} bytes");
             }
             assert_eq!(info(file).transactions, 4);
@@ -214,6 +223,14 @@ fn a_slow_host_and_one_that_lets_the_ring_fill_lose_nothing() {
             }
         });
     };
-    seeds(4, backends::slow(Duration::from_micros(100)), transfer);
-    seeds(4, backends::full(Duration::from_millis(5)), transfer);
+    seeds(
+        4,
+        |channel| backends::slow(Duration::from_micros(100))(channel),
+        transfer,
+    );
+    seeds(
+        4,
+        |channel| backends::full(Duration::from_millis(5))(channel),
+        transfer,
+    );
 }
