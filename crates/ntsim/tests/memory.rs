@@ -236,7 +236,7 @@ fn allocating_above_dispatch_level_is_a_bug_check() {
 #[test]
 fn freeing_paged_pool_at_dispatch_level_is_a_finding() {
     let check = broken(|| {
-        let block = allocate_with(POOL_FLAG_PAGED, 4096);
+        let block = allocate_with(POOL_FLAG_PAGED, 100);
         at_dispatch_level(|| free(block));
     });
     assert_verifier(&check, 0x11);
@@ -574,6 +574,24 @@ fn the_host_sees_the_guests_memory_through_a_mapping_of_its_own() {
         assert_eq!(read(block.wrapping_add(9999)), 9);
         host.store(4, 0x0403_0201);
         assert_eq!((read(block.wrapping_add(4)), host.load(4)), (1, 0x0403_0201));
+        free(block);
+    });
+}
+
+#[test]
+fn the_host_maps_frames_in_the_order_in_which_it_is_given_them() {
+    run(|| {
+        let block = allocate(3 * PAGE);
+        (0..3).for_each(|page| write(block.wrapping_add(page * PAGE), b"abc"[page]));
+        let mut frames = phys::frames_of(block.addr(), 3 * PAGE).expect("pool has frames");
+        frames.reverse();
+        let host = phys::HostMapping::new(&frames).expect("the guest's frames");
+        let seen = [0, 1, 2].map(|page| {
+            let mut byte = [0];
+            host.read(page * PAGE, &mut byte);
+            byte[0]
+        });
+        assert_eq!(&seen, b"cba");
         free(block);
     });
 }

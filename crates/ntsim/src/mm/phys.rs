@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr::NonNull;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::kernel::{kernel, try_kernel};
@@ -17,6 +18,9 @@ pub const PAGE_SIZE: usize = 4096;
 
 /// Page frames of a machine: 4 GiB. The memfd is sparse: only pages that were touched take real memory.
 const FRAMES: u64 = 1 << 20;
+
+/// Mappings of at most this many pages get their pages at once.
+const POPULATED: usize = 16;
 
 /// Page frame numbers that follow one another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,6 +118,28 @@ impl Frames {
 pub(crate) struct Physical {
     file: File,
     frames: RefCell<Frames>,
+    /// The host's mapping of everything, from its first use on.
+    host: RefCell<Option<Rc<Addresses>>>,
+}
+
+/// Addresses of the host's, given back when the last user is gone.
+struct Addresses {
+    base: NonNull<u8>,
+    length: usize,
+}
+
+impl Addresses {
+    fn reserve(length: usize) -> Option<Self> {
+        let base = reserve(length)?;
+        Some(Self { base, length })
+    }
+}
+
+impl Drop for Addresses {
+    fn drop(&mut self) {
+        // SAFETY: the addresses are this value's own, reserved with this length.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.length) };
+    }
 }
 
 impl Physical {
@@ -131,7 +157,25 @@ impl Physical {
         Self {
             file,
             frames: RefCell::new(frames),
+            host: RefCell::new(None),
         }
+    }
+
+    /// The host's mapping of all frames, frame n at byte n * 4096; none if the real system refuses.
+    fn whole(&self) -> Option<Rc<Addresses>> {
+        let mut host = self.host.borrow_mut();
+        if let Some(whole) = &*host {
+            return Some(Rc::clone(whole));
+        }
+        let count = usize::try_from(FRAMES).ok()?;
+        let whole = Rc::new(Addresses::reserve(count * PAGE_SIZE)?);
+        let all = Run { first: 0, count };
+        // SAFETY: the addresses were reserved just now, for as many pages.
+        if !unsafe { self.map(whole.base.expose_provenance().get(), &[all], true) } {
+            return None;
+        }
+        *host = Some(Rc::clone(&whole));
+        Some(whole)
     }
 
     /// Frames for so many pages, their contents as the last owner left them.
@@ -205,6 +249,12 @@ impl Physical {
             libc::PROT_READ
         };
         for run in runs {
+            // A block is touched as soon as it is mapped: to map its pages at once is cheaper than a fault for each.
+            let populate = if run.count <= POPULATED {
+                libc::MAP_POPULATE
+            } else {
+                0
+            };
             let Ok(offset) = libc::off_t::try_from(run.first * PAGE_SIZE as u64) else {
                 return false;
             };
@@ -214,7 +264,7 @@ impl Physical {
                     std::ptr::with_exposed_provenance_mut(at),
                     run.count * PAGE_SIZE,
                     protection,
-                    libc::MAP_SHARED | libc::MAP_FIXED,
+                    libc::MAP_SHARED | libc::MAP_FIXED | populate,
                     self.file.as_raw_fd(),
                     offset,
                 )
@@ -260,6 +310,8 @@ pub fn frames_of(address: usize, length: usize) -> Option<Vec<u64>> {
 pub struct HostMapping {
     base: NonNull<u8>,
     frames: Vec<u64>,
+    /// Keeps the addresses.
+    _addresses: Rc<Addresses>,
 }
 
 impl HostMapping {
@@ -267,17 +319,31 @@ impl HostMapping {
     #[must_use]
     pub fn new(frames: &[u64]) -> Option<Self> {
         let physical = &kernel().mm.phys;
-        if frames.is_empty() || !physical.in_use(frames) {
+        let &first = frames.first()?;
+        if !physical.in_use(frames) {
             return None;
         }
-        let base = reserve(frames.len() * PAGE_SIZE)?;
+        let runs = runs_of(frames);
+        let (base, addresses) = if runs.len() == 1 {
+            // Frames that follow one another lie so in the mapping of everything.
+            let whole = physical.whole()?;
+            let offset = usize::try_from(first).ok()? * PAGE_SIZE;
+            // SAFETY: a frame in use is below `FRAMES`, so that its page is in the mapping.
+            (unsafe { whole.base.add(offset) }, whole)
+        } else {
+            let own = Rc::new(Addresses::reserve(frames.len() * PAGE_SIZE)?);
+            // SAFETY: the addresses were reserved just now, for as many pages.
+            if !unsafe { physical.map(own.base.expose_provenance().get(), &runs, true) } {
+                return None;
+            }
+            (own.base, own)
+        };
         physical.pin(frames.iter().copied());
-        let mapping = Self {
+        Some(Self {
             base,
             frames: frames.to_vec(),
-        };
-        // SAFETY: the addresses were reserved just now, for as many pages.
-        unsafe { physical.map(base.expose_provenance().get(), &runs_of(frames), true) }.then_some(mapping)
+            _addresses: addresses,
+        })
     }
 
     /// Where it starts.
@@ -359,8 +425,6 @@ impl HostMapping {
 
 impl Drop for HostMapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, made in `new` with this length.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len()) };
         if let Some(kernel) = try_kernel() {
             kernel.mm.phys.unpin(self.frames.iter().copied());
         }

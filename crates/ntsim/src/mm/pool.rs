@@ -216,10 +216,10 @@ pub(crate) fn free_checked(address: usize, tag: Option<u32>, owner: Owner) {
     let (bytes, paged) = {
         let arena = kernel.mm.arena.borrow();
         let found = arena.region_at(address).and_then(|region| match &region.what {
-            Use::Pool(block) if block.address == address => Some((region, block)),
+            Use::Pool(block) if block.address == address => Some(block),
             _ => None,
         });
-        let Some((region, block)) = found else {
+        let Some(block) = found else {
             drop(arena);
             bad_free(address, tag);
         };
@@ -252,9 +252,6 @@ pub(crate) fn free_checked(address: usize, tag: Option<u32>, owner: Owner) {
                 format!("{address:#x} is freed to pool while it is on a lookaside list"),
             );
         }
-        if kernel.config.verifier {
-            check_slack(region, block);
-        }
         (block.bytes, block.paged)
     };
     let irql = current_irql(kernel);
@@ -268,6 +265,14 @@ pub(crate) fn free_checked(address: usize, tag: Option<u32>, owner: Owner) {
             [0x12, u64::from(irql), 0, address as u64],
             format!("{bytes} bytes of nonpaged pool are freed at IRQL {irql}"),
         );
+    }
+    if kernel.config.verifier {
+        let arena = kernel.mm.arena.borrow();
+        if let Some(region) = arena.region_at(address)
+            && let Use::Pool(block) = &region.what
+        {
+            check_slack(region, block);
+        }
     }
     super::going_away(address, bytes);
     release(kernel, address, owner);
