@@ -66,7 +66,7 @@ impl Kernel {
     /// Brings up what needs the machine to be installed on its thread.
     pub(crate) fn start(&self) {
         self.sched.on_irql_change(crate::mm::pool::irql_changed);
-        self.vmbus.start();
+        crate::vmbus::State::start();
     }
 
     /// Counts a call that a driver must expect to fail (an allocation first of all) and says whether this is the one that

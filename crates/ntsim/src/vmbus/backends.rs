@@ -41,6 +41,7 @@ pub fn answer(channel: &HostChannel, packet: &HostPacket) -> Result<(), HostErro
 }
 
 /// Sends everything back at once.
+#[allow(clippy::needless_pass_by_value, reason = "a program owns its channel")]
 pub fn echo(channel: HostChannel) {
     serve(&channel, answer);
 }
@@ -85,6 +86,7 @@ pub fn rescind(packets: u64) -> impl FnOnce(HostChannel) {
 }
 
 /// Takes packets and never answers.
+#[allow(clippy::needless_pass_by_value, reason = "a program owns its channel")]
 pub fn silent(channel: HostChannel) {
     serve(&channel, |_, _| Ok(()));
 }
@@ -194,7 +196,9 @@ fn misbehave(channel: &HostChannel, packet: &HostPacket, how: Misbehaviour) -> R
                 }
                 let noise = channel.random(u64::MAX).to_le_bytes();
                 raw.overwrite(
-                    position + 16 + channel.random(packet.payload.len().max(8) as u64),
+                    position
+                        + 16
+                        + usize::try_from(channel.random(packet.payload.len().max(8) as u64)).unwrap_or(0),
                     &noise[..1],
                 );
                 channel.sleep(Duration::from_nanos(100));

@@ -320,7 +320,7 @@ impl GuestBus {
     }
 
     /// Closes a channel; the host does not answer.
-    pub(crate) fn close(&self, offer: &GuestOffer) {
+    pub(crate) fn close(offer: &GuestOffer) {
         Self::post(&Message::CloseChannel(ChannelOnly {
             channel: offer.relid.into(),
         }));

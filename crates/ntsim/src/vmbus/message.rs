@@ -175,6 +175,11 @@ pub(crate) enum Malformed {
     Kind(u32),
 }
 
+/// Reads what a message begins with, and says what follows.
+fn of<T: FromBytes>(body: &[u8], error: Malformed) -> Result<(T, &[u8]), Malformed> {
+    T::read_from_prefix(body).map_err(|_| error)
+}
+
 impl Message {
     fn kind(&self) -> u32 {
         match self {
@@ -236,9 +241,6 @@ impl Message {
             return Err(length);
         }
         let (header, body) = Header::read_from_prefix(bytes).map_err(|_| length)?;
-        fn of<T: FromBytes>(body: &[u8], error: Malformed) -> Result<(T, &[u8]), Malformed> {
-            T::read_from_prefix(body).map_err(|_| error)
-        }
         Ok(match header.kind.get() {
             kind::OFFER_CHANNEL => Self::OfferChannel(Box::new(of(body, length)?.0)),
             kind::RESCIND_OFFER => Self::RescindOffer(of(body, length)?.0),
@@ -280,7 +282,7 @@ pub struct PageRange {
 impl PageRange {
     /// How many frames a range of this length at this offset touches.
     pub(crate) fn frame_count(length: u32, offset: u32) -> usize {
-        (u64::from(offset) + u64::from(length)).div_ceil(4096) as usize
+        (offset as usize + length as usize).div_ceil(4096)
     }
 
     /// On the wire: length, offset, the frames.

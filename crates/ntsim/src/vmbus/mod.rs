@@ -66,7 +66,7 @@ fn arrival(last: &Cell<Nanoseconds>) -> Nanoseconds {
 
 impl State {
     /// Brings the bus driver up, as far as that needs no host.
-    pub(crate) fn start(&self) {
+    pub(crate) fn start() {
         kernel().pnp.name_device(
             kmcl::interface::DEVICE_NAME,
             Rc::new(kmcl::interface::KmclInterfaceDevice),
@@ -122,11 +122,12 @@ fn guid_bytes(guid: &GUID) -> [u8; 16] {
 }
 
 fn guid_from_bytes(bytes: &[u8; 16]) -> GUID {
-    let [a, b, c, d, e, f, g, h, tail @ ..] = *bytes;
+    let number = u128::from_le_bytes(*bytes);
+    let [_, _, _, _, _, _, _, _, tail @ ..] = *bytes;
     GUID {
-        Data1: u32::from_le_bytes([a, b, c, d]),
-        Data2: u16::from_le_bytes([e, f]),
-        Data3: u16::from_le_bytes([g, h]),
+        Data1: (number & 0xFFFF_FFFF) as u32,
+        Data2: (number >> 32 & 0xFFFF) as u16,
+        Data3: (number >> 48 & 0xFFFF) as u16,
         Data4: tail,
     }
 }
@@ -134,11 +135,14 @@ fn guid_from_bytes(bytes: &[u8; 16]) -> GUID {
 /// A GUID as device identifiers spell it, in braces and small letters.
 #[must_use]
 pub fn guid_text(guid: &GUID) -> String {
-    let [a, b, tail @ ..] = guid.Data4;
-    let tail: String = tail.iter().map(|byte| format!("{byte:02x}")).collect();
+    let tail = u64::from_be_bytes(guid.Data4);
     format!(
-        "{{{:08x}-{:04x}-{:04x}-{a:02x}{b:02x}-{tail}}}",
-        guid.Data1, guid.Data2, guid.Data3
+        "{{{:08x}-{:04x}-{:04x}-{:04x}-{:012x}}}",
+        guid.Data1,
+        guid.Data2,
+        guid.Data3,
+        tail >> 48,
+        tail & 0xFFFF_FFFF_FFFF
     )
 }
 

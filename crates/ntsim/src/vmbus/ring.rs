@@ -432,8 +432,8 @@ mod tests {
     #[test]
     fn packets_come_back_in_order_round_the_end_of_the_ring() {
         let (out, input, _) = ring(1);
-        for turn in 0..100_u32 {
-            let payload = vec![turn as u8; (turn as usize * 37) % 900 + 1];
+        for turn in 0..100_u8 {
+            let payload = vec![turn; (usize::from(turn) * 37) % 900 + 1];
             out.write(&message(&payload)).expect("the ring is empty");
             let packet = input.peek().expect("a sound ring").expect("a packet");
             assert_eq!(packet.length as usize, payload.len().next_multiple_of(8));
@@ -476,7 +476,8 @@ mod tests {
             out.write(&message(&[0; 1000 - 24])).expect("room");
         }
         assert_eq!(out.write(&message(&[0; 1976])), Err(WriteError::Full(2000)));
-        out.set_pending_send_size(2000 | 7);
+        // Some peers leave the low three bits set.
+        out.set_pending_send_size(0x7D7);
         let mut signals = Vec::new();
         while let Some(packet) = input.peek().expect("a sound ring") {
             signals.push(input.advance(&packet).expect("a sound ring"));

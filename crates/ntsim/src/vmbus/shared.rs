@@ -93,7 +93,7 @@ pub(crate) mod tests {
 
     #[repr(align(4096))]
     #[derive(Clone)]
-    struct Page([u8; PAGE]);
+    struct Page(#[allow(dead_code, reason = "read through views only")] [u8; PAGE]);
 
     /// Two views of the same pages: one for each side.
     pub(crate) fn two_views(pages: usize) -> (Rc<Shared>, Rc<Shared>) {

@@ -107,8 +107,10 @@ pub fn table() -> KMCL_CLIENT_INTERFACE_V1 {
 macro_rules! kmcl {
     ($name:ident($($arg:expr),* $(,)?)) => {{
         let function = $crate::harness::table().$name.expect("a full table");
+        #[allow(clippy::macro_metavars_in_unsafe, reason = "the arguments are a test's plain values")]
         // SAFETY: the arguments are as the test wants them; what they break, the simulator reports.
-        unsafe { function($($arg),*) }
+        let result = unsafe { function($($arg),*) };
+        result
     }};
 }
 
@@ -158,9 +160,10 @@ unsafe extern "C" fn on_packet(
 ) {
     // SAFETY: KMCL's contract: the payload is readable during the call.
     let payload = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length as usize) };
-    match hooks().packet {
-        Some(hook) => hook(packet, payload, flags),
-        None => kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0)),
+    if let Some(hook) = hooks().packet {
+        hook(packet, payload, flags);
+    } else {
+        kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
     }
 }
 
@@ -173,9 +176,10 @@ pub unsafe extern "C" fn on_completion(packet: VMBPACKET, status: NTSTATUS, buff
     let reply = (!buffer.is_null())
         .then(|| unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length as usize) });
     note(format!("completed {:#x}", status.cast_unsigned()));
-    match hooks().completion {
-        Some(hook) => hook(packet, status, reply),
-        None => kmcl!(VmbPacketFree(packet)),
+    if let Some(hook) = hooks().completion {
+        hook(packet, status, reply);
+    } else {
+        kmcl!(VmbPacketFree(packet));
     }
 }
 
@@ -272,7 +276,10 @@ impl Fixture<'_> {
     }
 
     pub fn send(&self, packet: VMBPACKET, payload: &[u8], flags: u32) -> NTSTATUS {
-        driver(|| send(packet, payload, flags))
+        driver(|| {
+            assert_eq!(kmcl!(VmbPacketGetChannel(packet)), self.channel);
+            send(packet, payload, flags)
+        })
     }
 
     /// Sends unless the channel is suspended, and bars its suspension meanwhile.
@@ -318,6 +325,11 @@ pub fn callbacks() -> VMB_CHANNEL_STATE_CHANGE_CALLBACKS {
 }
 
 pub fn configure(channel: VMBCHANNEL) {
+    assert!(configure_with(channel));
+}
+
+/// Configures a channel; false if a setter failed.
+pub fn configure_with(channel: VMBCHANNEL) -> bool {
     driver(|| {
         let mut callbacks = callbacks();
         let results = [
@@ -331,7 +343,17 @@ pub fn configure(channel: VMBCHANNEL) {
             kmcl!(VmbChannelInitSetStateChangeCallbacks(channel, &raw mut callbacks)),
             kmcl!(VmbClientChannelInitSetRingBufferPageCount(channel, 2, 2)),
         ];
-        assert!(results.iter().all(|status| *status == STATUS_SUCCESS));
+        results.iter().all(|status| *status == STATUS_SUCCESS)
+    })
+}
+
+/// A fresh driver with KMCL's table.
+pub fn start(table: &KMCL_CLIENT_INTERFACE_V1) {
+    STATE.with_borrow_mut(|state| {
+        *state = Driver {
+            table: *table,
+            ..Driver::default()
+        };
     });
 }
 
@@ -350,12 +372,7 @@ pub fn machine<R: Send + 'static>(
         let offer = system.offer(offer, host);
         let pdo = offer.pdo().expect("a device");
         let table = query_by_name();
-        STATE.with_borrow_mut(|state| {
-            *state = Driver {
-                table,
-                ..Driver::default()
-            };
-        });
+        start(&table);
         let mut channel = std::ptr::null_mut();
         let status = driver(|| kmcl!(VmbChannelAllocate(pdo.device_object(), 0, &raw mut channel)));
         assert_eq!(status, STATUS_SUCCESS);
@@ -385,9 +402,9 @@ pub fn seeds<H: FnOnce(HostChannel) + Send + 'static>(
     }
 }
 
-/// Runs a test whose driver breaks a rule; the finding's text contains `text`, whatever the seed.
+/// Runs a test whose driver breaks a rule; the finding's text contains `expected`, whatever the seed.
 pub fn breaks<H: FnOnce(HostChannel) + Send + 'static>(
-    text: &str,
+    expected: &str,
     host: impl Fn() -> H,
     test: impl Fn(Fixture<'_>) + Send + Copy + 'static,
 ) {
@@ -395,7 +412,7 @@ pub fn breaks<H: FnOnce(HostChannel) + Send + 'static>(
         let report = machine(Config::with_seed(seed), Offer::new(TYPE, INSTANCE), host(), test);
         let check: BugCheck = report.expect_bug_check();
         assert_eq!(check.code, StopCode::NTSIM_KMCL_VIOLATION, "seed {seed}: {check}");
-        assert!(check.message.contains(text), "seed {seed}: {check}");
+        assert!(check.message.contains(expected), "seed {seed}: {check}");
     }
 }
 

@@ -21,6 +21,7 @@ use crate::kmcl;
 const NULL: *mut core::ffi::c_void = std::ptr::null_mut();
 
 /// A host that sends one message per open.
+#[allow(clippy::needless_pass_by_value, reason = "a program owns its channel")]
 fn talks(channel: HostChannel) {
     while channel.wait_open() {
         let _ = channel.send(b"a message", true);
@@ -501,7 +502,7 @@ fn nothing_that_waits_for_callbacks_is_called_from_one() {
         || backends::echo,
         |fixture| {
             set_hooks(|hooks| {
-                hooks.post_started = Some(Rc::new(|channel| kmcl!(VmbChannelDisable(channel))))
+                hooks.post_started = Some(Rc::new(|channel| kmcl!(VmbChannelDisable(channel))));
             });
             fixture.open();
         },

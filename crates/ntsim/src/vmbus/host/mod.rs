@@ -769,7 +769,7 @@ impl HostBuffer {
     /// [`HostError::OutOfRange`].
     pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<(), HostError> {
         self.each_part(offset, bytes.len(), |view, at, range| {
-            view.write(at, &bytes[range])
+            view.write(at, &bytes[range]);
         })
     }
 }
@@ -819,12 +819,12 @@ impl RawRing {
 
     /// Where the host's next packet goes in its ring, in bytes.
     #[must_use]
-    pub fn position(&self) -> u64 {
+    pub fn position(&self) -> usize {
         self.connection.outbound.position()
     }
 
     /// Writes into the data of the host's ring, at a position of its own choice.
-    pub fn overwrite(&self, position: u64, bytes: &[u8]) {
+    pub fn overwrite(&self, position: usize, bytes: &[u8]) {
         self.connection.outbound.half().put_bytes(position, bytes);
     }
 

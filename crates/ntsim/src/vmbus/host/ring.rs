@@ -59,7 +59,7 @@ pub struct HostPacket {
 pub(super) struct Half {
     view: Rc<Shared>,
     control: usize,
-    length: u64,
+    length: usize,
 }
 
 impl Half {
@@ -67,15 +67,15 @@ impl Half {
         Self {
             view: Rc::clone(view),
             control,
-            length: (end - control - CONTROL_PAGE) as u64,
+            length: end - control - CONTROL_PAGE,
         }
     }
 
-    fn get(&self, word: usize) -> u64 {
-        u64::from(self.view.load(self.control + word))
+    fn get(&self, word: usize) -> usize {
+        self.view.load(self.control + word) as usize
     }
 
-    fn set(&self, word: usize, value: u64) {
+    fn set(&self, word: usize, value: usize) {
         self.view
             .store(self.control + word, u32::try_from(value).unwrap_or(u32::MAX));
     }
@@ -86,10 +86,10 @@ impl Half {
             RingIndex::In => word::INPUT,
             RingIndex::Out => word::OUTPUT,
         };
-        self.set(word, u64::from(value));
+        self.set(word, value as usize);
     }
 
-    fn checked(&self, word: usize, name: &str) -> Result<u64, GuestFault> {
+    fn checked(&self, word: usize, name: &str) -> Result<usize, GuestFault> {
         match self.get(word) {
             value if value >= self.length || value & 7 != 0 => {
                 fault(format!("its {name} index is {value:#x}"))
@@ -99,26 +99,26 @@ impl Half {
     }
 
     /// Bytes from `from` up to `to`, going up and round.
-    fn distance(&self, from: u64, to: u64) -> u64 {
+    fn distance(&self, from: usize, to: usize) -> usize {
         (to + self.length - from) % self.length
     }
 
-    fn get_bytes(&self, mut at: u64, mut into: &mut [u8]) {
+    fn get_bytes(&self, mut at: usize, mut into: &mut [u8]) {
         while !into.is_empty() {
             at %= self.length;
-            let (now, later) = into.split_at_mut(into.len().min((self.length - at) as usize));
-            self.view.read(self.control + CONTROL_PAGE + at as usize, now);
-            at += now.len() as u64;
+            let (now, later) = into.split_at_mut(into.len().min(self.length - at));
+            self.view.read(self.control + CONTROL_PAGE + at, now);
+            at += now.len();
             into = later;
         }
     }
 
-    pub(super) fn put_bytes(&self, mut at: u64, mut bytes: &[u8]) {
+    pub(super) fn put_bytes(&self, mut at: usize, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             at %= self.length;
-            let (now, later) = bytes.split_at(bytes.len().min((self.length - at) as usize));
-            self.view.write(self.control + CONTROL_PAGE + at as usize, now);
-            at += now.len() as u64;
+            let (now, later) = bytes.split_at(bytes.len().min(self.length - at));
+            self.view.write(self.control + CONTROL_PAGE + at, now);
+            at += now.len();
             bytes = later;
         }
     }
@@ -127,7 +127,7 @@ impl Half {
 /// The ring that the guest writes.
 pub(super) struct Inbound {
     half: Half,
-    taken: Cell<u64>,
+    taken: Cell<usize>,
 }
 
 impl Inbound {
@@ -155,11 +155,11 @@ impl Inbound {
         }
         let mut length = [0; 2];
         half.get_bytes(at + 4, &mut length);
-        let length = u64::from(u16::from_le_bytes(length)) * 8;
+        let length = usize::from(u16::from_le_bytes(length)) * 8;
         if length < 16 || length + 8 > filled {
             return fault(format!("a packet of {length} bytes where {filled} are"));
         }
-        let mut bytes = vec![0; length as usize];
+        let mut bytes = vec![0; length];
         half.get_bytes(at, &mut bytes);
         let packet = parse(&bytes)?;
         let next = (at + length + 8) % half.length;
@@ -173,7 +173,7 @@ impl Inbound {
 
     /// Whether the host wants no signals.
     pub(super) fn mask(&self, masked: bool) {
-        self.half.set(word::MASK, u64::from(masked));
+        self.half.set(word::MASK, usize::from(masked));
     }
 }
 
@@ -184,7 +184,7 @@ fn parse(bytes: &[u8]) -> Result<HostPacket, GuestFault> {
         u64::from_le_bytes(value)
     };
     let (first, transaction) = (word(0), word(8));
-    let data = (first >> 16 & 0xFFFF) as usize * 8;
+    let data = usize::from(u16::from_le_bytes([bytes[2], bytes[3]])) * 8;
     let flags = first >> 48;
     if flags > 1 {
         return fault(format!("a packet with flags {flags:#x}"));
@@ -230,7 +230,7 @@ pub(super) enum Put {
     /// It is in; whether the guest is to be signalled.
     Done { signal: bool },
     /// So many bytes must be free first.
-    Full(u64),
+    Full(usize),
     /// It is larger than the ring.
     Never,
 }
@@ -238,7 +238,7 @@ pub(super) enum Put {
 /// The ring that the host writes.
 pub(super) struct Outbound {
     half: Half,
-    put: Cell<u64>,
+    put: Cell<usize>,
 }
 
 impl Outbound {
@@ -255,14 +255,14 @@ impl Outbound {
     }
 
     /// Where the next packet goes.
-    pub(super) fn position(&self) -> u64 {
+    pub(super) fn position(&self) -> usize {
         self.put.get()
     }
 
     /// Puts a packet (descriptor to padded payload) into the ring.
     pub(super) fn put(&self, packet: &[u8]) -> Result<Put, GuestFault> {
         let half = &self.half;
-        let needed = packet.len() as u64 + 8;
+        let needed = packet.len() + 8;
         if needed + 8 >= half.length {
             return Ok(Put::Never);
         }
@@ -272,7 +272,7 @@ impl Outbound {
             return Ok(Put::Full(needed));
         }
         half.put_bytes(at, packet);
-        half.put_bytes(at + packet.len() as u64, &(at << 32).to_le_bytes());
+        half.put_bytes(at + packet.len(), &((at as u64) << 32).to_le_bytes());
         let next = (at + needed) % half.length;
         self.put.set(next);
         half.set(word::INPUT, next);
@@ -281,7 +281,7 @@ impl Outbound {
     }
 
     /// Asks the guest for a signal once so many bytes are free; 0 takes it back.
-    pub(super) fn await_room(&self, bytes: u64) {
+    pub(super) fn await_room(&self, bytes: usize) {
         self.half.set(word::PENDING, bytes);
     }
 }
@@ -311,12 +311,12 @@ pub(super) fn assemble(
     let mut bytes = vec![0; 16];
     if !external.is_empty() {
         bytes.extend([0; 4]);
-        bytes.extend((external.len() as u32).to_le_bytes());
+        bytes.extend(u32::try_from(external.len()).unwrap_or(u32::MAX).to_le_bytes());
         for range in external {
             range.append_to(&mut bytes);
         }
     }
-    let data = (bytes.len() / 8) as u16;
+    let data = u16::try_from(bytes.len() / 8).unwrap_or(u16::MAX);
     bytes.extend(payload);
     bytes.resize(bytes.len().next_multiple_of(8), 0xEE);
     // A packet too long for its own length field is cut off there by whoever puts it into the ring.
@@ -340,12 +340,12 @@ mod tests {
         let (guest, host) = two_views(2);
         let out = OutgoingRing::new(&guest, 0, 1);
         let inbound = Inbound::new(Half::new(&host, 0, 8192));
-        for turn in 0..200_u64 {
-            let payload = vec![turn as u8 | 1; turn as usize * 11 % 1500];
+        for turn in 0..200_u8 {
+            let payload = vec![turn | 1; usize::from(turn) * 11 % 1500];
             let packet = Outgoing {
                 kind: PacketKind::InBand,
                 completion_requested: turn % 2 == 0,
-                transaction: turn,
+                transaction: u64::from(turn),
                 headers: &[],
                 payload: &payload,
                 padding: 3,
@@ -353,7 +353,7 @@ mod tests {
             assert_eq!(out.write(&packet), Ok(true));
             let (read, awaited) = inbound.take().expect("a sound ring").expect("a packet");
             assert_eq!(read.kind, HostPacketKind::InBand);
-            assert_eq!(read.transaction, turn);
+            assert_eq!(read.transaction, u64::from(turn));
             assert_eq!(read.completion_requested, turn % 2 == 0);
             assert_eq!(&read.payload[..payload.len()], payload);
             assert_eq!(read.payload.len(), payload.len().next_multiple_of(8));
@@ -366,13 +366,13 @@ mod tests {
         let (guest, host) = two_views(2);
         let input = IncomingRing::new(&guest, 0, 1);
         let outbound = Outbound::new(Half::new(&host, 0, 8192));
-        for turn in 0..200_u64 {
-            let payload = vec![turn as u8; turn as usize * 13 % 1500];
-            let bytes = assemble(HostPacketKind::Completion, turn, false, &[], &payload);
+        for turn in 0..200_u8 {
+            let payload = vec![turn; usize::from(turn) * 13 % 1500];
+            let bytes = assemble(HostPacketKind::Completion, u64::from(turn), false, &[], &payload);
             assert_eq!(outbound.put(&bytes), Ok(Put::Done { signal: true }));
             let packet = input.peek().expect("a sound ring").expect("a packet");
             assert_eq!(packet.kind, PacketKind::Completion);
-            assert_eq!(packet.transaction, turn);
+            assert_eq!(packet.transaction, u64::from(turn));
             let mut copy = vec![0; packet.length as usize];
             input.copy(&packet, &mut copy);
             assert_eq!(&copy[..payload.len()], payload);

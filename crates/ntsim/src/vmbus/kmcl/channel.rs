@@ -27,7 +27,7 @@ use crate::call_driver;
 use crate::kernel::{DriverId, kernel};
 use crate::sched::{ContextId, ContextKind, Key};
 use crate::vmbus::behaviour::choose;
-use crate::vmbus::bus::GuestOffer;
+use crate::vmbus::bus::{GuestBus, GuestOffer};
 use crate::vmbus::memory::GuestPages;
 use crate::vmbus::message::PageRange;
 use crate::vmbus::ring::{Corruption, IncomingRing, OutgoingRing};
@@ -534,7 +534,7 @@ impl Channel {
                     self.driver,
                     "EvtVmbChannelPnpFailure",
                     function(self.as_handle(), status)
-                )
+                );
             }
         });
     }
@@ -660,7 +660,7 @@ impl Channel {
             return;
         };
         let bus = &kernel().vmbus.bus;
-        bus.close(&connection.offer);
+        GuestBus::close(&connection.offer);
         bus.teardown_gpadl(&connection.offer, connection.ring_gpadl);
         self.connection.borrow_mut().take();
         connection.offer.taken.set(false);

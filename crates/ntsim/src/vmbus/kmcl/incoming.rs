@@ -230,7 +230,7 @@ fn pump_batch(channel: &Rc<Channel>) -> u32 {
                 if packet.kind == PacketKind::Completion {
                     completion(channel, &connection, &packet);
                 } else {
-                    arrival(channel, &connection, packet);
+                    arrival(channel, &connection, &packet);
                     batch += 1;
                 }
             }
@@ -280,12 +280,12 @@ fn show<R>(
     )
 }
 
-fn arrival(channel: &Rc<Channel>, connection: &super::channel::Connection, packet: ring::Incoming) {
+fn arrival(channel: &Rc<Channel>, connection: &super::channel::Connection, packet: &ring::Incoming) {
     let mut length = packet.length as usize;
     let mut skip = 0;
     if channel.is_pipe() {
         let mut bytes = vec![0; length];
-        connection.input.copy(&packet, &mut bytes);
+        connection.input.copy(packet, &mut bytes);
         let data = match bytes.first_chunk::<PIPE_HEADER>() {
             Some(&[1, 0, 0, 0, a, b, c, d]) => u32::from_le_bytes([a, b, c, d]) as usize,
             _ => usize::MAX,
@@ -317,7 +317,7 @@ fn arrival(channel: &Rc<Channel>, connection: &super::channel::Connection, packe
         .incoming
         .borrow_mut()
         .insert(incoming.handle, Rc::clone(&incoming));
-    show(channel, connection, &packet, |at| {
+    show(channel, connection, packet, |at| {
         // SAFETY: the payload is `packet.length` bytes long, and the pipe header was found in it.
         let at = unsafe { at.add(skip) };
         indicate(&incoming, at, length);

@@ -155,13 +155,13 @@ fn table() -> KMCL_CLIENT_INTERFACE_V1 {
 nt_export! { table
     /// Takes a further reference.
     irql(<= DISPATCH_LEVEL) fn InterfaceReference(context: PVOID) {
-        let mut references = provider().references.borrow_mut();
-        match references.get_mut(&context.addr()) {
-            Some(reference) => reference.count += 1,
-            None => {
-                drop(references);
-                stale("InterfaceReference", context)
-            }
+        let known = provider()
+            .references
+            .borrow_mut()
+            .get_mut(&context.addr())
+            .map(|reference| reference.count += 1);
+        if known.is_none() {
+            stale("InterfaceReference", context);
         }
     }
 
