@@ -708,6 +708,25 @@ fn an_event_that_was_moved_is_a_bug_check() {
 }
 
 #[test]
+fn an_event_whose_wait_list_is_overwritten_is_a_bug_check() {
+    for both in [false, true] {
+        let check = broken_unverified(move || {
+            let event = Event::new(NOTIFICATION, false);
+            // SAFETY: an event of the test's own.
+            unsafe {
+                let list = &raw mut (*event.0.get()).Header.WaitListHead;
+                (*list).Flink = null_mut();
+                if both {
+                    (*list).Blink = null_mut();
+                }
+            }
+            event.set();
+        });
+        assert_eq!(check.code, StopCode::NTSIM_INVALID_OBJECT);
+    }
+}
+
+#[test]
 fn an_event_in_paged_pool_is_a_finding() {
     let check = broken(|| {
         let event = Pool::<_KEVENT>::with(POOL_FLAG_PAGED);

@@ -1119,6 +1119,21 @@ fn freeing_an_entry_twice_to_a_lookaside_list_is_a_finding() {
 }
 
 #[test]
+fn freeing_an_entry_to_pool_that_is_back_on_its_lookaside_list_is_a_finding() {
+    let check = broken(|| {
+        let list = Lookaside::new(64);
+        let entry = list.allocate();
+        list.free(entry);
+        free(entry);
+    });
+    assert_verifier(&check, 0x13);
+    assert!(
+        check.message.contains("while it is on a lookaside list"),
+        "{check}"
+    );
+}
+
+#[test]
 fn freeing_to_a_deleted_lookaside_list_is_a_bug_check() {
     let check = broken(|| {
         let list = Lookaside::new(64);
