@@ -282,16 +282,14 @@ impl Fixture<'_> {
         })
     }
 
-    /// Sends unless the channel is suspended, and bars its suspension meanwhile.
+    /// As [`Shared::send_unless_suspended`].
     pub fn send_unless_suspended(&self, payload: &[u8], flags: u32) -> Option<NTSTATUS> {
-        if STATE.with_borrow(|state| state.barred) {
-            return None;
-        }
-        STATE.with_borrow_mut(|state| state.senders += 1);
-        let packet = self.packet();
-        let status = self.send(packet, payload, flags);
-        STATE.with_borrow_mut(|state| state.senders -= 1);
-        Some(status)
+        self.share().send_unless_suspended(payload, flags)
+    }
+
+    /// What another thread needs to send.
+    pub fn share(&self) -> Shared {
+        Shared(self.channel)
     }
 
     /// Sends a message with the default completion routine.
@@ -299,6 +297,28 @@ impl Fixture<'_> {
         let packet = driver(|| kmcl!(VmbPacketAllocate(self.channel)));
         assert!(!packet.is_null());
         assert_eq!(self.send(packet, payload, 0), STATUS_SUCCESS);
+    }
+}
+
+/// A channel, for several threads.
+#[derive(Clone, Copy)]
+pub struct Shared(VMBCHANNEL);
+
+impl Shared {
+    /// Sends unless the channel is suspended, and bars its suspension meanwhile.
+    pub fn send_unless_suspended(self, payload: &[u8], flags: u32) -> Option<NTSTATUS> {
+        if STATE.with_borrow(|state| state.barred) {
+            return None;
+        }
+        STATE.with_borrow_mut(|state| state.senders += 1);
+        let status = driver(|| {
+            let packet = kmcl!(VmbPacketAllocate(self.0));
+            assert!(!packet.is_null());
+            kmcl!(VmbPacketSetCompletionRoutine(packet, Some(on_completion)));
+            send(packet, payload, flags)
+        });
+        STATE.with_borrow_mut(|state| state.senders -= 1);
+        Some(status)
     }
 }
 

@@ -6,3 +6,4 @@ mod faults;
 mod harness;
 mod hostile;
 mod misuse;
+mod stress;

@@ -32,6 +32,10 @@ const SPOILED: u8 = 0xDD;
 /// A pipe message's header: type and length.
 const PIPE_HEADER: usize = 8;
 
+/// The most packets that are handed over without a pause, so that a host that never stops does not keep a processor at
+/// `DISPATCH_LEVEL` for ever.
+const LONGEST_BATCH: u32 = 64;
+
 /// Memory in which payloads are shown to the driver: accessible only while a callback runs, and followed by a page that never is.
 pub(super) struct Delivery {
     pages: GuestPages,
@@ -191,11 +195,16 @@ fn processing_complete(channel: &Rc<Channel>, packets: u32) {
 
 /// Hands packets over until there is a reason to stop. Returns how many.
 fn pump_batch(channel: &Rc<Channel>) -> u32 {
-    let mut batch = 0;
+    let (mut batch, mut taken) = (0, 0);
     while channel.running.get() && !channel.halted.get() && !channel.broken.get() {
         let Some(connection) = channel.connection() else {
             break;
         };
+        if taken == LONGEST_BATCH {
+            interrupt(channel);
+            break;
+        }
+        taken += 1;
         let irql = kernel().sched.current().irql();
         let again_at_passive = channel
             .deferred
