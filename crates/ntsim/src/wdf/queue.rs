@@ -100,6 +100,7 @@ pub struct Queue {
     dispatching: Cell<u32>,
     /// How many requests the driver owns.
     owned_count: Cell<u32>,
+    /// Purged and not started again: what its driver owns is not to come back or to become cancelable.
     cancel_dispatched: Cell<bool>,
     became_ready: Cell<bool>,
     force_ready: Cell<bool>,
@@ -109,7 +110,6 @@ pub struct Queue {
     disposing: Cell<bool>,
     deleted: Cell<bool>,
     deferred: Cell<bool>,
-    defer_again: Cell<bool>,
     power_idle: Cell<bool>,
     idle_complete: RefCell<Option<Listener>>,
     purge_complete: RefCell<Option<Listener>>,
@@ -296,7 +296,6 @@ fn cancelled_while_waiting(this: &Rc<Object>, object: &Rc<Object>) {
 fn cancel_for_queue(this: &Rc<Object>, object: &Rc<Object>) {
     let queue = this.body::<Queue>();
     let request = object.body::<Request>();
-    request.cancelable.set(false);
     request.cancelled.set(true);
     if queue.config.EvtIoCanceledOnQueue.is_some() && request.presented.get() {
         own(this, object);
@@ -532,7 +531,6 @@ fn may_dispatch_here(this: &Rc<Object>, queue: &Rc<Queue>) -> bool {
     if !too_high && !in_callback {
         return true;
     }
-    queue.defer_again.set(true);
     if !queue.deferred.replace(true) {
         schedule_deferred(this, queue.passive);
     }
@@ -543,14 +541,10 @@ fn schedule_deferred(this: &Rc<Object>, passive: bool) {
     let this = Rc::clone(this);
     let run = move || {
         let queue = this.body::<Queue>();
-        queue.defer_again.set(false);
         dispatch_events(&this);
-        if !queue.deleted.get() && queue.defer_again.replace(false) {
-            schedule_deferred(&this, passive);
-        } else {
-            queue.deferred.set(false);
-            kernel().sched.wake(queue.key);
-        }
+        // Nothing can have happened since: there is no scheduling point between the last decision and this.
+        queue.deferred.set(false);
+        kernel().sched.wake(queue.key);
     };
     if passive {
         kernel()
@@ -588,7 +582,6 @@ fn step(this: &Rc<Object>, queue: &Rc<Queue>) -> bool {
     if last && queue.owned_count.get() == 0 {
         let listener = queue.idle_complete.borrow_mut().take();
         if let Some(listener) = listener {
-            queue.cancel_dispatched.set(false);
             queue.tell(this, &listener);
             return true;
         }
@@ -596,7 +589,6 @@ fn step(this: &Rc<Object>, queue: &Rc<Queue>) -> bool {
     if last && nothing_left {
         let listener = queue.purge_complete.borrow_mut().take();
         if let Some(listener) = listener {
-            queue.cancel_dispatched.set(false);
             queue.tell(this, &listener);
             return true;
         }
@@ -979,6 +971,7 @@ fn start(this: &Rc<Object>) {
     let queue = this.body::<Queue>();
     queue.accepts.set(!queue.shut_down.get());
     queue.dispatches.set(true);
+    queue.cancel_dispatched.set(false);
     if queue.waiting_count() > 0 {
         queue.became_ready.set(true);
         queue.force_ready.set(false);
@@ -1143,7 +1136,6 @@ fn create(
         disposing: Cell::new(false),
         deleted: Cell::new(false),
         deferred: Cell::new(false),
-        defer_again: Cell::new(false),
         power_idle: Cell::new(false),
         idle_complete: RefCell::default(),
         purge_complete: RefCell::default(),

@@ -321,3 +321,73 @@ fn a_process_that_ends_takes_its_requests_with_it() {
         assert_eq!(take_log(), ["read", "read", "read", "cancel", "cancel", "cancel"]);
     });
 }
+
+#[test]
+fn what_a_purge_cancels_counts_as_cancelled_though_its_sender_waits() {
+    works(
+        || {
+            on("add", |device, _, _| {
+                let mut config = queue_config(Dispatch::WdfIoQueueDispatchManual);
+                config.EvtIoCanceledOnQueue = Some(crate::harness::canceled_on_queue);
+                crate::harness::create_queue(device, config);
+            });
+            on("canceled on queue", |_, request, _| {
+                assert_eq!(wdf!(WdfRequestIsCanceled, request), 1);
+                complete(request, STATUS_CANCELLED);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let pending = file.start_read(1).expect("starts");
+                as_driver(|| {
+                    let queue = wdf!(WdfDeviceGetDefaultQueue, crate::harness::device());
+                    let mut request = std::ptr::null_mut();
+                    let status = wdf!(WdfIoQueueRetrieveNextRequest, queue, &raw mut request);
+                    assert_eq!(status, STATUS_SUCCESS);
+                    assert_eq!(wdf!(WdfRequestRequeue, request), STATUS_SUCCESS);
+                    wdf!(WdfIoQueuePurge, queue, None, std::ptr::null_mut());
+                });
+                assert_eq!(pending.wait().status, STATUS_CANCELLED);
+                assert_eq!(take_log(), ["canceled on queue"]);
+            });
+        },
+    );
+}
+
+#[test]
+fn a_request_that_is_being_cancelled_is_not_stopped() {
+    works(
+        || {
+            let mut config = queue_config(PARALLEL);
+            config.EvtIoStop = Some(crate::harness::io_stop);
+            default_queue(config);
+            on("stop", |_, _, _| panic!("a cancelled request was stopped"));
+        },
+        |bench| {
+            let requests = kept();
+            keep("read", &requests);
+            let reader = bench.system.spawn_process("reader", |process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let pending = file.start_read(1).expect("starts");
+                assert!(pending.cancel());
+                assert_eq!(pending.wait().status, STATUS_CANCELLED);
+            });
+            let request = crate::harness::wait_for(bench.system, &requests);
+            while !as_driver(|| wdf!(WdfRequestIsCanceled, request) != 0) {
+                bench.system.sleep(std::time::Duration::from_micros(1));
+            }
+            // The callback notes the cancellation and lets the driver complete it later.
+            as_driver(|| mark(request));
+            assert_eq!(take_log(), ["read", "cancel"]);
+            let pdo = bench.pdo;
+            let sleeper = bench.system.spawn("power", move |system| {
+                system.power_down(pdo).expect("goes to sleep");
+            });
+            bench.system.sleep(std::time::Duration::from_micros(50));
+            as_driver(|| complete(request, STATUS_CANCELLED));
+            sleeper.join();
+            reader.join();
+        },
+    );
+}

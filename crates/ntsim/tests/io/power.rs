@@ -362,3 +362,36 @@ fn sleeping_and_waking_under_load_loses_nothing() {
         },
     );
 }
+
+#[test]
+fn a_removal_stops_a_request_that_its_purge_has_cancelled_no_second_time() {
+    works(
+        || default_queue(with_stop(PARALLEL)),
+        |bench| {
+            let requests = kept();
+            let slot = std::rc::Rc::clone(&requests);
+            on("read", move |_, request, _| {
+                wdf!(WdfRequestMarkCancelable, request, Some(request_cancel));
+                slot.borrow_mut().push(request);
+            });
+            // The first stop keeps the request, and its cancellation only notes that there is something to do.
+            on("stop", |_, request, _| acknowledge(request, false));
+            let (thread, request) = reader(bench, &requests, STATUS_CANCELLED);
+            let pdo = bench.pdo;
+            let remover = bench.system.spawn("remover", move |system| {
+                system.surprise_remove(pdo).expect("goes");
+            });
+            let mut log = take_log();
+            while log.last().is_none_or(|last| last != "cancel") {
+                bench.system.sleep(Duration::from_micros(1));
+                log.extend(take_log());
+            }
+            bench.system.sleep(Duration::from_micros(50));
+            as_driver(|| complete(request, STATUS_CANCELLED));
+            remover.join();
+            thread.join();
+            log.extend(take_log());
+            assert_eq!(log, ["read", "stop", "cancel"]);
+        },
+    );
+}

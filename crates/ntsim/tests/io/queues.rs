@@ -1173,3 +1173,35 @@ fn the_allocation_of_a_queue_can_fail() {
     let (_, made) = attempt(Some(before + 1));
     assert_eq!(made, wdk_sys_lite::STATUS_INSUFFICIENT_RESOURCES);
 }
+
+#[test]
+fn a_purged_queue_that_is_started_again_works_as_before() {
+    works(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, _| {
+                let status = wdf!(
+                    WdfRequestMarkCancelableEx,
+                    request,
+                    Some(crate::harness::request_cancel)
+                );
+                assert_eq!(status, STATUS_SUCCESS);
+            });
+            on("cancel", |request, _, _| complete(request, STATUS_CANCELLED));
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                as_driver(|| {
+                    let queue = wdf!(WdfDeviceGetDefaultQueue, device());
+                    wdf!(WdfIoQueuePurgeSynchronously, queue);
+                    wdf!(WdfIoQueueStart, queue);
+                });
+                let pending = file.start_read(1).expect("starts");
+                assert!(!pending.done());
+                assert!(pending.cancel());
+                assert_eq!(pending.wait().status, STATUS_CANCELLED);
+            });
+        },
+    );
+}
