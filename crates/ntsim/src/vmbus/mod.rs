@@ -201,6 +201,12 @@ impl System {
         OfferHandle { relid }
     }
 
+    /// How the host has broken the ring protocol so far, as KMCL noticed it.
+    #[must_use]
+    pub fn host_breaches(&self) -> Vec<String> {
+        kernel().vmbus.kmcl.breaches()
+    }
+
     /// What KMCL has done so far.
     #[must_use]
     pub fn kmcl_counters(&self) -> kmcl::Counters {

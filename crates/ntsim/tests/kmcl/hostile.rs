@@ -55,17 +55,18 @@ fn no_misbehaviour_of_the_host_stops_the_guest_or_loses_a_packet() {
     }
 }
 
-fn closes(how: Misbehaviour) {
+fn closes(how: Misbehaviour, breach: &'static str) {
     seeds(
         &KmclBehaviour::default(),
         || misbehaving(how, 0),
-        |fixture| {
+        move |fixture| {
             fixture.open();
             let packet = fixture.packet();
             assert_eq!(fixture.send(packet, b"provoke", WAIT), STATUS_SUCCESS);
             wait_for(fixture.system, "closed done");
             wait_for(fixture.system, "completed 0xc");
             assert_eq!(fixture.system.kmcl_counters().corruptions, 1);
+            assert_eq!(fixture.system.host_breaches(), [breach]);
             fixture.finish();
         },
     );
@@ -73,17 +74,26 @@ fn closes(how: Misbehaviour) {
 
 #[test]
 fn a_bad_index_closes_the_channel() {
-    closes(Misbehaviour::BadIn(0xFFFF_FFF8));
+    closes(
+        Misbehaviour::BadIn(0xFFFF_FFF8),
+        "the host's index 0xfffffff8 is not in the ring",
+    );
 }
 
 #[test]
 fn a_bad_descriptor_closes_the_channel() {
-    closes(Misbehaviour::BadDescriptor([6, 1, 2, 0]));
+    closes(
+        Misbehaviour::BadDescriptor([6, 1, 2, 0]),
+        "a packet whose data begin at 8 and which is 16 bytes long, of 24",
+    );
 }
 
 #[test]
 fn a_completion_for_an_unknown_packet_closes_the_channel() {
-    closes(Misbehaviour::UnknownCompletion);
+    closes(
+        Misbehaviour::UnknownCompletion,
+        "a completion for a packet that is not out (1099511627777)",
+    );
 }
 
 #[test]

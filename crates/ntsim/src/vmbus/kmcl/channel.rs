@@ -413,9 +413,10 @@ impl Channel {
     }
 
     /// The host broke the ring protocol: the channel is closed as if the host had done it.
-    pub(super) fn corrupt(self: &Rc<Self>, _corruption: Corruption) {
+    pub(super) fn corrupt(self: &Rc<Self>, corruption: Corruption) {
         if !self.broken.replace(true) {
             provider().count(|counters| counters.corruptions += 1);
+            provider().breaches.borrow_mut().push(corruption.to_string());
             kick(self);
         }
     }

@@ -65,6 +65,8 @@ pub(crate) struct Provider {
     incoming: RefCell<BTreeMap<usize, Rc<Incoming>>>,
     references: RefCell<BTreeMap<usize, Reference>>,
     counters: Cell<Counters>,
+    /// How the host broke the ring protocol, each time that it did.
+    breaches: RefCell<Vec<String>>,
 }
 
 /// Stops the machine: a driver broke a rule of KMCL's.
@@ -107,6 +109,10 @@ impl Provider {
             })
     }
 
+    pub(crate) fn breaches(&self) -> Vec<String> {
+        self.breaches.borrow().clone()
+    }
+
     pub(crate) fn counters(&self) -> Counters {
         self.counters.get()
     }
@@ -119,7 +125,14 @@ impl Provider {
             .values()
             .filter(|channel| channel.driver == driver)
         {
-            leak("channel", format!("{:#x} was not cleaned up", channel.handle));
+            leak(
+                "channel",
+                format!(
+                    "{:#x} {:?} was not cleaned up",
+                    channel.handle,
+                    channel.settings.borrow().name
+                ),
+            );
             for gpadl in channel.gpadls.borrow().keys() {
                 leak("GPADL", format!("{gpadl:#x} of channel {:#x}", channel.handle));
             }
