@@ -806,9 +806,6 @@ fn notify_stop(this: &Rc<Object>, queue: &Queue, action: i32, next: Power) -> bo
         return true;
     };
     let request = object.body::<Request>();
-    if next == Power::PurgeNotified {
-        request.stop_state.set(StopState::None);
-    }
     if let Some(callback) = queue.config.EvtIoStop
         && !request.cancelled.get()
     {
@@ -1048,7 +1045,6 @@ impl Body for Queue {
     fn dispose(&self, object: &Rc<Object>) {
         let _ = purge(object, true, None);
         self.disposing.set(true);
-        self.shut_down.set(true);
         dispatch_events(object);
         kernel()
             .sched
@@ -1153,7 +1149,6 @@ fn create(
     let device_scope =
         this.synchronization_scope() == _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeDevice;
     if device_scope && device_object.execution_level() != level {
-        queue.deleted.set(true);
         object::delete(&this);
         return Err(STATUS_INVALID_PARAMETER);
     }

@@ -391,3 +391,32 @@ fn a_request_that_is_being_cancelled_is_not_stopped() {
         },
     );
 }
+
+#[test]
+fn a_forwarded_request_that_the_driver_has_seen_comes_back_to_it_when_cancelled() {
+    works(
+        || {
+            on("add", |device, _, _| {
+                let mut manual = crate::harness::bare(Dispatch::WdfIoQueueDispatchManual);
+                manual.EvtIoCanceledOnQueue = Some(crate::harness::canceled_on_queue);
+                let waiting = crate::harness::create_queue(device, manual);
+                crate::harness::create_queue(device, queue_config(PARALLEL));
+                on("read", move |_, request, _| {
+                    assert_eq!(wdf!(WdfRequestForwardToIoQueue, request, waiting), STATUS_SUCCESS);
+                });
+            });
+            on("canceled on queue", |_, request, _| {
+                complete(request, STATUS_CANCELLED)
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let pending = file.start_read(1).expect("starts");
+                assert!(pending.cancel());
+                assert_eq!(pending.wait().status, STATUS_CANCELLED);
+                assert_eq!(take_log(), ["read", "canceled on queue"]);
+            });
+        },
+    );
+}

@@ -395,3 +395,85 @@ fn a_removal_stops_a_request_that_its_purge_has_cancelled_no_second_time() {
         },
     );
 }
+
+#[test]
+fn acknowledging_a_stop_that_is_over_is_a_violation() {
+    let check = run_with(
+        Config::default(),
+        || default_queue(with_stop(PARALLEL)),
+        |bench| {
+            let requests = kept();
+            keep("read", &requests);
+            on("stop", |_, request, _| acknowledge(request, false));
+            let (_, request) = reader(bench, &requests, STATUS_SUCCESS);
+            bench.system.power_down(bench.pdo).expect("goes to sleep");
+            bench.system.power_up(bench.pdo).expect("wakes up");
+            as_driver(|| acknowledge(request, false));
+        },
+    )
+    .expect_bug_check();
+    assert!(check.message.contains("outside EvtIoStop"), "{check}");
+}
+
+#[test]
+fn ready_notify_tells_of_what_has_waited_through_the_sleep() {
+    for power_managed in [true, false] {
+        works(
+            move || {
+                let mut config = queue_config(MANUAL);
+                config.PowerManaged = i32::from(power_managed);
+                on("add", move |device, _, _| {
+                    let queue = create_queue(device, config);
+                    let status = wdf!(
+                        WdfIoQueueReadyNotify,
+                        queue,
+                        Some(crate::harness::queue_state),
+                        std::ptr::null_mut()
+                    );
+                    assert_eq!(status, STATUS_SUCCESS);
+                });
+            },
+            move |bench| {
+                let reader = bench.system.spawn_process("reader", |process| {
+                    let file = process.open(&INTERFACE).expect("opens");
+                    let _pending = file.start_read(1).expect("starts");
+                    process.sleep(Duration::from_millis(10));
+                });
+                let mut log = Vec::new();
+                while log.is_empty() {
+                    bench.system.sleep(Duration::from_micros(1));
+                    log.extend(take_log());
+                }
+                bench.system.power_down(bench.pdo).expect("goes to sleep");
+                bench.system.power_up(bench.pdo).expect("wakes up");
+                log.extend(take_log());
+                assert_eq!(log.len(), 1 + usize::from(power_managed), "{log:?}");
+                reader.join();
+            },
+        );
+    }
+}
+
+#[test]
+fn what_waits_in_a_queue_that_is_not_power_managed_outlives_a_surprise_removal() {
+    works(
+        || {
+            let mut config = queue_config(MANUAL);
+            config.PowerManaged = _WDF_TRI_STATE::WdfFalse;
+            default_queue(config);
+        },
+        |bench| {
+            let reader = bench.system.spawn_process("reader", |process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let pending = file.start_read(1).expect("starts");
+                process.sleep(Duration::from_millis(10));
+                assert!(!pending.done(), "the framework leaves it to the driver");
+            });
+            while ntsim::kernel::kernel().io.pending_requests().is_empty() {
+                bench.system.sleep(Duration::from_micros(1));
+            }
+            bench.system.surprise_remove(bench.pdo).expect("goes");
+            reader.join();
+        },
+    );
+}

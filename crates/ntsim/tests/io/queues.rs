@@ -1205,3 +1205,17 @@ fn a_purged_queue_that_is_started_again_works_as_before() {
         },
     );
 }
+
+#[test]
+fn using_a_request_after_giving_it_back_is_a_violation() {
+    let check = breaks(manual_queue, |process| {
+        let file = process.open(&INTERFACE).expect("opens");
+        let _pending = file.start_read(1);
+        as_driver(|| {
+            let request = next(QUEUE.get()).expect("it waits");
+            let _ = wdf!(WdfRequestRequeue, request);
+            complete(request, STATUS_SUCCESS);
+        });
+    });
+    assert!(check.message.contains("not owned by the driver"), "{check}");
+}
