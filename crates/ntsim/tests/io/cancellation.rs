@@ -406,7 +406,7 @@ fn a_forwarded_request_that_the_driver_has_seen_comes_back_to_it_when_cancelled(
                 });
             });
             on("canceled on queue", |_, request, _| {
-                complete(request, STATUS_CANCELLED)
+                complete(request, STATUS_CANCELLED);
             });
         },
         |bench| {

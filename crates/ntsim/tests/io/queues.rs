@@ -1219,3 +1219,47 @@ fn using_a_request_after_giving_it_back_is_a_violation() {
     });
     assert!(check.message.contains("not owned by the driver"), "{check}");
 }
+
+/// The driver looks while the one request that waits is being cancelled, and finds nothing it can have. The next request must
+/// be told of, though the queue was never quite empty.
+#[test]
+fn ready_notify_loses_nothing_to_a_cancellation_under_way() {
+    fn drain() {
+        while let Ok(request) = next(QUEUE.get()) {
+            complete(request, STATUS_SUCCESS);
+        }
+    }
+    for seed in 1..=300 {
+        let config = Config {
+            switch_chance: 160,
+            ..Config::with_seed(seed)
+        };
+        run_with(config, manual_queue, |bench| {
+            bench.process(|process| {
+                let file = Rc::new(process.open(&INTERFACE).expect("opens"));
+                let first = file.start_read(1).expect("starts");
+                on("state", |_, _, _| {
+                    if CALLS.get() > 0 {
+                        drain();
+                    }
+                });
+                let callback = Some(queue_state as unsafe extern "C" fn(_, _));
+                let notify = || wdf!(WdfIoQueueReadyNotify, QUEUE.get(), callback, std::ptr::null_mut());
+                assert_eq!(as_driver(notify), STATUS_SUCCESS);
+                let shared = Rc::clone(&file);
+                let canceller = process.spawn("canceller", move |_| {
+                    let _ = shared.cancel_all();
+                    std::mem::forget(shared);
+                });
+                process.sleep(Duration::from_nanos(100 * process.random(10)));
+                CALLS.set(1);
+                as_driver(drain);
+                let second = file.start_read(1).expect("starts").wait().status;
+                assert!([STATUS_SUCCESS, STATUS_CANCELLED].contains(&second));
+                let _ = first.wait();
+                canceller.join();
+            });
+        })
+        .expect_finished();
+    }
+}
