@@ -42,3 +42,4 @@ mod stats;
 mod wdf;
 
 pub use entry::driver_entry;
+pub use kmcl::status::Status;
