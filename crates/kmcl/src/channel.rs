@@ -255,6 +255,21 @@ impl<H: Handler> Shared<H> {
             self.gate.wait(irql);
         }
     }
+
+    /// From now on GPADLs may be created.
+    fn open_gpadls(&self) {
+        if !self.is_open.swap(true, Ordering::AcqRel) {
+            self.open.reopen();
+        }
+    }
+
+    /// From now on none may; those that are left are deleted.
+    fn close_gpadls(&self, irql: &mut CallbackPassive<'_>) {
+        if self.is_open.swap(false, Ordering::AcqRel) {
+            self.open.wait(irql);
+            crate::gpadl::delete_all(self, irql);
+        }
+    }
 }
 
 /// What the channel's pointer points to.
@@ -795,10 +810,7 @@ state_callback!(on_closed, |inner, cx| {
     // Whether Closed may come without Suspend is documented nowhere.
     inner.shared.close_gate(&mut cx.irql);
     inner.handler.closed(&mut cx);
-    if inner.shared.is_open.swap(false, Ordering::AcqRel) {
-        inner.shared.open.wait(&mut cx.irql);
-        crate::gpadl::delete_all(&inner.shared, &mut cx.irql);
-    }
+    inner.shared.close_gpadls(&mut cx.irql);
 });
 
 unsafe extern "C" fn on_post_started<H: Handler>(channel: VMBCHANNEL) {
@@ -819,16 +831,22 @@ unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
     let Some(inner) = (unsafe { inner::<H>(channel) }) else {
         return STATUS_SUCCESS;
     };
-    // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL.
-    let irql = unsafe { CallbackPassive::assume() };
-    match inner.handler.opened(&mut Context {
+    inner.shared.open_gpadls();
+    let mut cx = Context {
         shared: &inner.shared,
-        irql,
-    }) {
-        Ok(()) => STATUS_SUCCESS,
-        // A success or informational status would be taken for success.
-        Err(Status(status)) if status < 0 => status,
-        Err(_) => wdk_sys::STATUS_UNSUCCESSFUL,
+        // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL.
+        irql: unsafe { CallbackPassive::assume() },
+    };
+    let Err(Status(status)) = inner.handler.opened(&mut cx) else {
+        return STATUS_SUCCESS;
+    };
+    // Whether Closed comes after a failed Opened is documented nowhere; here the GPADLs can be deleted for certain.
+    inner.shared.close_gpadls(&mut cx.irql);
+    // A success or informational status would be taken for success.
+    if status < 0 {
+        status
+    } else {
+        wdk_sys::STATUS_UNSUCCESSFUL
     }
 }
 
