@@ -1,0 +1,9 @@
+//! The library in the simulated kernel: a small driver on it over many seeds, and each of its types by itself.
+
+mod driver;
+mod faults;
+mod guest;
+mod interface;
+mod kernel;
+mod life;
+mod traffic;
