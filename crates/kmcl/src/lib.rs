@@ -35,47 +35,47 @@
 //!
 //! | member | used by | IRQL, at most | state and ownership |
 //! |---|---|---|---|
-//! | `VmbChannelAllocate` | [Interface::channel](crate::interface::Interface::channel) | PASSIVE | the channel is the library's until its cleanup |
-//! | `VmbChannelCleanup` | [drop of ChannelConfig, ClosedChannel, Channel](crate::channel::Channel) | PASSIVE | disabled, every packet back |
-//! | `VmbChannelCreateGpadlFromBuffer` | [Sender::create_gpadl](crate::packet::Sender::create_gpadl) | PASSIVE | opened to closed; the buffer is the GPADL's |
-//! | `VmbChannelCreateGpadlFromMdl` | [Sender::create_gpadl_from_mdl](crate::packet::Sender::create_gpadl_from_mdl) | PASSIVE | as above, with its MDL |
-//! | `VmbChannelDeleteGpadl` | [Gpadl::delete, and the closed callback](crate::gpadl::Gpadl::delete) | PASSIVE | once; waits for the host's mapping |
-//! | `VmbChannelDisable` | [Channel::disable](crate::channel::Channel::disable) | PASSIVE, not in callbacks | enabled; waits for received packets |
-//! | `VmbChannelEnable` | [ChannelConfig::enable, ClosedChannel::enable](crate::channel::ChannelConfig::enable) | PASSIVE | disabled |
-//! | `VmbChannelGetInterfaceInstance` | [Channel::instance](crate::channel::Channel::instance) | DISPATCH | enabled |
-//! | `VmbChannelGetMmioSpace` | [Context::mmio_space](crate::channel::Context::mmio_space) | PASSIVE | from opened |
+//! | `VmbChannelAllocate` | [`Interface::channel`](crate::interface::Interface::channel) | PASSIVE | the channel is the library's until its cleanup |
+//! | `VmbChannelCleanup` | [drop of `ChannelConfig`, `ClosedChannel`, Channel](crate::channel::Channel) | PASSIVE | disabled, every packet back |
+//! | `VmbChannelCreateGpadlFromBuffer` | [`Sender::create_gpadl`](crate::packet::Sender::create_gpadl) | PASSIVE | opened to closed; the buffer is the GPADL's |
+//! | `VmbChannelCreateGpadlFromMdl` | [`Sender::create_gpadl_from_mdl`](crate::packet::Sender::create_gpadl_from_mdl) | PASSIVE | as above, with its MDL |
+//! | `VmbChannelDeleteGpadl` | [`Gpadl::delete`, and the closed callback](crate::gpadl::Gpadl::delete) | PASSIVE | once; waits for the host's mapping |
+//! | `VmbChannelDisable` | [`Channel::disable`](crate::channel::Channel::disable) | PASSIVE, not in callbacks | enabled; waits for received packets |
+//! | `VmbChannelEnable` | [`ChannelConfig::enable`, `ClosedChannel::enable`](crate::channel::ChannelConfig::enable) | PASSIVE | disabled |
+//! | `VmbChannelGetInterfaceInstance` | [`Channel::instance`](crate::channel::Channel::instance) | DISPATCH | enabled |
+//! | `VmbChannelGetMmioSpace` | [`Context::mmio_space`](crate::channel::Context::mmio_space) | PASSIVE | from opened |
 //! | `VmbChannelGetPointer` | [every callback](crate::channel::Handler) | any | the pinned inner part |
-//! | `VmbChannelInitSetClientContextSize` | [ChannelConfig::client_context_size](crate::channel::ChannelConfig::client_context_size) | PASSIVE | configuration |
-//! | `VmbChannelInitSetFlags` | [ChannelConfig::pipe](crate::channel::ChannelConfig::pipe) | PASSIVE | configuration |
-//! | `VmbChannelInitSetFriendlyName` | [ChannelConfig::friendly_name](crate::channel::ChannelConfig::friendly_name) | PASSIVE | configuration; the text is static |
-//! | `VmbChannelInitSetMaximumExternalData` | [ChannelConfig::maximum_external_data](crate::channel::ChannelConfig::maximum_external_data) | PASSIVE | configuration |
-//! | `VmbChannelInitSetMaximumPacketSize` | [ChannelConfig::maximum_packet_size](crate::channel::ChannelConfig::maximum_packet_size) | PASSIVE | configuration |
-//! | `VmbChannelInitSetProcessPacketCallbacks` | [Interface::channel](crate::interface::Interface::channel) | PASSIVE | always registered |
-//! | `VmbChannelInitSetStateChangeCallbacks` | [Interface::channel](crate::interface::Interface::channel) | PASSIVE | always registered |
-//! | `VmbChannelPacketComplete` | [Incoming::complete, PendingIncoming::complete](crate::incoming::Incoming::complete) | DISPATCH | consumes the packet |
-//! | `VmbChannelPacketDeferToPassive` | [Incoming::defer_to_passive](crate::incoming::Incoming::defer_to_passive) | DISPATCH | in the callback; consumes the indication |
-//! | `VmbChannelPacketFail` | [Incoming::fail](crate::incoming::Incoming::fail) | DISPATCH | consumes the packet; the queue stops |
-//! | `VmbChannelPacketGetExternalData` | [Incoming::external_data](crate::incoming::Incoming::external_data) | DISPATCH | in the callback; the MDL is KMCL's until completion |
-//! | `VmbChannelPause` | [Channel::pause, ChannelConfig::start_paused](crate::channel::Channel::pause) | PASSIVE, not in callbacks | waits for received packets |
-//! | `VmbChannelSendSynchronousRequest` | [Sender::sync_request](crate::packet::Sender::sync_request) | PASSIVE, where replies may be awaited | started |
-//! | `VmbChannelSetIncomingProcessingAtPassive` | [ChannelConfig::incoming_at_passive](crate::channel::ChannelConfig::incoming_at_passive) | PASSIVE | configuration |
-//! | `VmbChannelSetInterruptLatency` | [Context::set_interrupt_latency](crate::channel::Context::set_interrupt_latency) | PASSIVE | opened to closed, in callbacks |
-//! | `VmbChannelSetPointer` | [Interface::channel](crate::interface::Interface::channel) | PASSIVE | before enable |
-//! | `VmbChannelSetTransactionQuota` | [ChannelConfig::transaction_quota, Channel::transaction_quota](crate::channel::Channel::transaction_quota) | DISPATCH | not 0 |
-//! | `VmbChannelSizeofPacket` | [Sender::transaction_in_place](crate::packet::Sender::transaction_in_place) | DISPATCH | after the configuration |
-//! | `VmbChannelStart` | [Channel::start](crate::channel::Channel::start) | PASSIVE, not in callbacks | paused |
-//! | `VmbClientChannelInitSetRingBufferPageCount` | [ChannelConfig::ring_pages](crate::channel::ChannelConfig::ring_pages) | PASSIVE | configuration |
-//! | `VmbClientChannelInitSetTargetPnp` | [ChannelConfig::target_pnp](crate::channel::ChannelConfig::target_pnp) | PASSIVE | configuration; the GUIDs are kept |
-//! | `VmbPacketAllocate` | [Sender::packet, Sender::transaction](crate::packet::Sender::transaction) | DISPATCH | the packet is the caller's |
-//! | `VmbPacketFree` | [drop of Packet, OwnedPacket](crate::packet::OwnedPacket) | DISPATCH | not in flight |
+//! | `VmbChannelInitSetClientContextSize` | [`ChannelConfig::client_context_size`](crate::channel::ChannelConfig::client_context_size) | PASSIVE | configuration |
+//! | `VmbChannelInitSetFlags` | [`ChannelConfig::pipe`](crate::channel::ChannelConfig::pipe) | PASSIVE | configuration |
+//! | `VmbChannelInitSetFriendlyName` | [`ChannelConfig::friendly_name`](crate::channel::ChannelConfig::friendly_name) | PASSIVE | configuration; the text is static |
+//! | `VmbChannelInitSetMaximumExternalData` | [`ChannelConfig::maximum_external_data`](crate::channel::ChannelConfig::maximum_external_data) | PASSIVE | configuration |
+//! | `VmbChannelInitSetMaximumPacketSize` | [`ChannelConfig::maximum_packet_size`](crate::channel::ChannelConfig::maximum_packet_size) | PASSIVE | configuration |
+//! | `VmbChannelInitSetProcessPacketCallbacks` | [`Interface::channel`](crate::interface::Interface::channel) | PASSIVE | always registered |
+//! | `VmbChannelInitSetStateChangeCallbacks` | [`Interface::channel`](crate::interface::Interface::channel) | PASSIVE | always registered |
+//! | `VmbChannelPacketComplete` | [`Incoming::complete`, `PendingIncoming::complete`](crate::incoming::Incoming::complete) | DISPATCH | consumes the packet |
+//! | `VmbChannelPacketDeferToPassive` | [`Incoming::defer_to_passive`](crate::incoming::Incoming::defer_to_passive) | DISPATCH | in the callback; consumes the indication |
+//! | `VmbChannelPacketFail` | [`Incoming::fail`](crate::incoming::Incoming::fail) | DISPATCH | consumes the packet; the queue stops |
+//! | `VmbChannelPacketGetExternalData` | [`Incoming::external_data`](crate::incoming::Incoming::external_data) | DISPATCH | in the callback; the MDL is KMCL's until completion |
+//! | `VmbChannelPause` | [`Channel::pause`, `ChannelConfig::start_paused`](crate::channel::Channel::pause) | PASSIVE, not in callbacks | waits for received packets |
+//! | `VmbChannelSendSynchronousRequest` | [`Sender::sync_request`](crate::packet::Sender::sync_request) | PASSIVE, where replies may be awaited | started |
+//! | `VmbChannelSetIncomingProcessingAtPassive` | [`ChannelConfig::incoming_at_passive`](crate::channel::ChannelConfig::incoming_at_passive) | PASSIVE | configuration |
+//! | `VmbChannelSetInterruptLatency` | [`Context::set_interrupt_latency`](crate::channel::Context::set_interrupt_latency) | PASSIVE | opened to closed, in callbacks |
+//! | `VmbChannelSetPointer` | [`Interface::channel`](crate::interface::Interface::channel) | PASSIVE | before enable |
+//! | `VmbChannelSetTransactionQuota` | [`ChannelConfig::transaction_quota`, `Channel::transaction_quota`](crate::channel::Channel::transaction_quota) | DISPATCH | not 0 |
+//! | `VmbChannelSizeofPacket` | [`Sender::transaction_in_place`](crate::packet::Sender::transaction_in_place) | DISPATCH | after the configuration |
+//! | `VmbChannelStart` | [`Channel::start`](crate::channel::Channel::start) | PASSIVE, not in callbacks | paused |
+//! | `VmbClientChannelInitSetRingBufferPageCount` | [`ChannelConfig::ring_pages`](crate::channel::ChannelConfig::ring_pages) | PASSIVE | configuration |
+//! | `VmbClientChannelInitSetTargetPnp` | [`ChannelConfig::target_pnp`](crate::channel::ChannelConfig::target_pnp) | PASSIVE | configuration; the GUIDs are kept |
+//! | `VmbPacketAllocate` | [`Sender::packet`, `Sender::transaction`](crate::packet::Sender::transaction) | DISPATCH | the packet is the caller's |
+//! | `VmbPacketFree` | [drop of Packet, `OwnedPacket`](crate::packet::OwnedPacket) | DISPATCH | not in flight |
 //! | `VmbPacketGetChannel` | [the completion routine](crate::packet::Completed) | DISPATCH | in flight |
 //! | `VmbPacketGetPointer` | [the completion routine](crate::packet::Completed) | DISPATCH | the packet's node |
-//! | `VmbPacketInitialize` | [Sender::transaction_in_place](crate::packet::Sender::transaction_in_place) | DISPATCH | memory of the library's |
-//! | `VmbPacketSend` | [OwnedPacket::send, Packet::send_static, Packet::send_copied](crate::packet::OwnedPacket::send) | DISPATCH | started; consumes the packet |
-//! | `VmbPacketSendWithExternalMdl` | [OwnedPacket::send with Transaction::external](crate::packet::Transaction::external) | DISPATCH | as above; the context keeps the MDL |
-//! | `VmbPacketSendWithExternalPfns` | [OwnedPacket::send_with_pfns (unsafe: a wrong frame exposes any memory)](crate::packet::OwnedPacket::send_with_pfns) | DISPATCH | as above |
-//! | `VmbPacketSetCompletionRoutine` | [Sender::transaction](crate::packet::Sender::transaction) | DISPATCH | before the first send |
-//! | `VmbPacketSetPointer` | [Sender::transaction](crate::packet::Sender::transaction) | DISPATCH | before the first send |
+//! | `VmbPacketInitialize` | [`Sender::transaction_in_place`](crate::packet::Sender::transaction_in_place) | DISPATCH | memory of the library's |
+//! | `VmbPacketSend` | [`OwnedPacket::send`, `Packet::send_static`, `Packet::send_copied`](crate::packet::OwnedPacket::send) | DISPATCH | started; consumes the packet |
+//! | `VmbPacketSendWithExternalMdl` | [`OwnedPacket::send` with `Transaction::external`](crate::packet::Transaction::external) | DISPATCH | as above; the context keeps the MDL |
+//! | `VmbPacketSendWithExternalPfns` | [`OwnedPacket::send_with_pfns` (unsafe: a wrong frame exposes any memory)](crate::packet::OwnedPacket::send_with_pfns) | DISPATCH | as above |
+//! | `VmbPacketSetCompletionRoutine` | [`Sender::transaction`](crate::packet::Sender::transaction) | DISPATCH | before the first send |
+//! | `VmbPacketSetPointer` | [`Sender::transaction`](crate::packet::Sender::transaction) | DISPATCH | before the first send |
 //!
 //! Versions 2 to 5 of the table are in no public text beyond the names of their members; they are not declared here.
 //! What the documentation leaves open, and what was chosen, is in [`readings`].

@@ -18,10 +18,10 @@
 //! | C12 | whether Suspend is a server's event | handled at the client; nothing about outstanding packets is assumed |
 //! | C13 | sends between Suspend and Closed, and after | refused by the library from Suspend until Started |
 //! | C14 | what Opened returns | an `NTSTATUS`; success codes of a handler's error are made `STATUS_UNSUCCESSFUL` |
-//! | C15 | when ProcessingComplete comes | a hint only, nothing depends on it |
+//! | C15 | when `ProcessingComplete` comes | a hint only, nothing depends on it |
 //! | C16 | one completion for each indication, or for each packet | each packet; none after a deferral, a pending fetch or a failure: [`Disposition`](crate::incoming::Disposition) |
 //! | C17 | whether a paused channel starts when it opens | nothing is concluded from Started but that sends may be queued |
-//! | C18 | whether packets come before PostStarted | assumed: the handler is ready before enable |
+//! | C18 | whether packets come before `PostStarted` | assumed: the handler is ready before enable |
 //! | C19 | GUIDs by value or by pointer | a server's function, not in this table |
 //! | C20 | which Windows has which function | the table of version 1 is checked to be complete |
 //! | C21 | which invalid-parameter status | every failure is reported as it came |
