@@ -112,7 +112,7 @@ mod tests {
 
     fn config(values: &[(&str, u32)]) -> (u32, u32, u32, u32) {
         let config = Config::from_values(|name| {
-            let name = String::from_utf16(name).unwrap();
+            let name = String::from_utf16_lossy(name);
             values
                 .iter()
                 .find(|(known, _)| *known == name)

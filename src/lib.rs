@@ -15,6 +15,17 @@
 //!
 //! `unsafe` code stands in the private module `wdf` and at the entry only.
 #![cfg_attr(windows, no_std)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
 
 #[cfg(windows)]
 extern crate wdk_panic;
@@ -42,3 +53,4 @@ mod stats;
 mod wdf;
 
 pub use entry::driver_entry;
+pub use kmcl::status::Status;

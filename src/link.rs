@@ -41,6 +41,7 @@ use crate::session::Sessions;
 use crate::stats::Counters;
 use crate::wdf;
 use crate::wdf::device::Device;
+use crate::wdf::memory::copy;
 use crate::wdf::object::Reference;
 use crate::wdf::queue::Queue;
 use crate::wdf::request::{Kind, Request};
@@ -318,12 +319,12 @@ impl Link {
         let status = if room < length {
             Err(Status(STATUS_BUFFER_TOO_SMALL))
         } else {
-            reader.output().and_then(|buffer| {
-                buffer
-                    .get_mut(..length)
-                    .map(|buffer| buffer.copy_from_slice(message.bytes()))
-                    .ok_or(Status(STATUS_BUFFER_TOO_SMALL))
-            })
+            reader
+                .output()
+                .and_then(|buffer| match copy(message.bytes(), buffer) {
+                    copied if copied == length => Ok(()),
+                    _ => Err(Status(STATUS_BUFFER_TOO_SMALL)),
+                })
         };
         match status {
             Ok(()) => {
@@ -389,21 +390,12 @@ impl Link {
             Kind::Control { .. } => Mode::Transact,
             Kind::Read(_) | Kind::Write(_) | Kind::Other => Mode::Notify,
         };
-        let mut complete = true;
-        let copied = request.input().map(|bytes| {
-            message.fill(|buffer| {
-                complete = bytes.len() <= buffer.len();
-                let length = bytes.len().min(buffer.len());
-                if let (Some(from), Some(to)) = (bytes.get(..length), buffer.get_mut(..length)) {
-                    to.copy_from_slice(from);
-                }
-                length
-            });
-        });
-        let refused = match copied {
+        let refused = match request.input() {
             Err(status) => Some(status),
-            Ok(()) if !complete => Some(Status(STATUS_INVALID_BUFFER_SIZE)),
-            Ok(()) => None,
+            Ok(bytes) => {
+                message.fill(|buffer| copy(bytes, buffer));
+                (message.bytes().len() != bytes.len()).then_some(Status(STATUS_INVALID_BUFFER_SIZE))
+            }
         };
         if let Some(status) = refused {
             self.outgoing.put(message, irql);

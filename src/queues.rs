@@ -14,6 +14,7 @@ use zerocopy::IntoBytes;
 use crate::ioctl::{IOCTL_VMBCHAN_QUERY_INFO, IOCTL_VMBCHAN_TRANSACT, Info};
 use crate::link::Link;
 use crate::session::Moment;
+use crate::wdf::memory::copy;
 use crate::wdf::object::context;
 use crate::wdf::request::{Kind, Request};
 
@@ -109,12 +110,9 @@ pub fn serve(link: &Link, request: Request, irql: &mut Dispatch<'_>) {
 fn query_info(link: &Link, mut request: Request, irql: &mut Dispatch<'_>) {
     let info = link.info(irql);
     let bytes = info.as_bytes();
-    let written = request.output().and_then(|output| {
-        let place = output
-            .get_mut(..bytes.len())
-            .ok_or(Status(STATUS_BUFFER_TOO_SMALL))?;
-        place.copy_from_slice(bytes);
-        Ok(bytes.len())
+    let written = request.output().and_then(|output| match copy(bytes, output) {
+        written if written == bytes.len() => Ok(written),
+        _ => Err(Status(STATUS_BUFFER_TOO_SMALL)),
     });
     match written {
         Ok(length) => request.complete(Status::SUCCESS, length),

@@ -74,6 +74,14 @@ impl Memory {
     }
 }
 
+/// Copies as many bytes as both have, and says how many: `copy_from_slice` without its panic, which has no place in a kernel.
+pub fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let count = from.len().min(to.len());
+    // SAFETY: both are valid for `count` bytes, and an exclusive borrow overlaps nothing.
+    unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to.as_mut_ptr(), count) };
+    count
+}
+
 impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: by the invariant the object is ours; it is deleted once, at DISPATCH_LEVEL or below like all of this driver.

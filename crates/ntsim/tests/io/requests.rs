@@ -508,3 +508,70 @@ fn a_system_service_must_return_at_passive_level() {
     );
     assert_eq!(check.code, StopCode::IRQL_GT_ZERO_AT_SYSTEM_SERVICE);
 }
+
+#[test]
+fn a_request_that_its_queue_does_not_accept_stays_with_the_callers_context() {
+    works(
+        || {
+            caller_context();
+            on("caller context", |device, request, _| {
+                let queue = wdf!(WdfDeviceGetDefaultQueue, device);
+                wdf!(WdfIoQueueDrain, queue, None, std::ptr::null_mut());
+                let busy = 0xC020_0204_u32.cast_signed();
+                assert_eq!(wdf!(WdfDeviceEnqueueRequest, device, request), busy);
+                assert_eq!(wdf!(WdfDeviceEnqueueRequest, device, request), busy);
+                complete(request, STATUS_UNSUCCESSFUL);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                assert_eq!(file.read(1), Err(STATUS_UNSUCCESSFUL));
+            });
+        },
+    );
+}
+
+#[test]
+fn using_a_request_after_enqueueing_it_is_a_violation() {
+    let check = breaks(
+        || {
+            on("init", |init, _, _| {
+                wdf!(
+                    WdfDeviceInitSetIoInCallerContextCallback,
+                    init.cast(),
+                    Some(in_caller_context)
+                );
+            });
+            default_queue(queue_config(Dispatch::WdfIoQueueDispatchManual));
+            on("caller context", |device, request, _| {
+                let _: NTSTATUS = wdf!(WdfDeviceEnqueueRequest, device, request);
+                complete(request, STATUS_SUCCESS);
+            });
+        },
+        |process| {
+            let file = process.open(&INTERFACE).expect("opens");
+            let _ = file.read(1);
+        },
+    );
+    assert!(check.message.contains("not owned by the driver"), "{check}");
+}
+
+#[test]
+fn a_wait_with_a_timeout_gives_the_request_back() {
+    works(
+        || default_queue(queue_config(Dispatch::WdfIoQueueDispatchManual)),
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let pending = file.start_read(1).expect("starts");
+                let Err(pending) = pending.wait_for(std::time::Duration::from_micros(10)) else {
+                    panic!("nobody has completed it")
+                };
+                assert!(pending.cancel());
+                let ended = pending.wait_for(std::time::Duration::from_secs(1));
+                assert!(ended.is_ok_and(|ended| ended.status == wdk_sys_lite::STATUS_CANCELLED));
+            });
+        },
+    );
+}
