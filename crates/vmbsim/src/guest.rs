@@ -19,7 +19,7 @@ use zerocopy::FromBytes;
 
 use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_QUERY_INFO, IOCTL_VMBCHAN_TRANSACT, Info};
 
-use crate::Host;
+use crate::cli::Host;
 use crate::protocol;
 use crate::transfer::{MAXIMUM_MESSAGE_SIZE, Plan};
 

@@ -5,7 +5,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use ntsim::sched::Nanoseconds;
 use ntsim::{Config, Machine, Outcome};
 
-use crate::Host;
+use crate::cli::Host;
 use crate::guest::{self, Figures, Sent};
 
 /// The largest message the driver takes as this program configures it, in bytes.
