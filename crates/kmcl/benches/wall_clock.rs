@@ -1,0 +1,24 @@
+//! Time of the safe path and of the raw calls on this machine: `cargo bench -p kmcl --bench wall_clock`.
+#![allow(missing_docs, reason = "a program")]
+
+mod pairs;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use pairs::{PAIRS, mock, raw::Raw, safe::Safe};
+
+fn pairs(criterion: &mut Criterion) {
+    for pair in &PAIRS {
+        mock::set_list_depth(pair.depth);
+        let mut group = criterion.benchmark_group(pair.name);
+        let raw = Raw::new();
+        group.bench_function("raw", |bencher| bencher.iter(|| (pair.raw)(&raw)));
+        raw.end();
+        let safe = Safe::new();
+        group.bench_function("safe", |bencher| bencher.iter(|| (pair.safe)(&safe)));
+        safe.end();
+        group.finish();
+    }
+}
+
+criterion_group!(benches, pairs);
+criterion_main!(benches);
