@@ -51,7 +51,8 @@ fn run(side: &str, name: &str, rounds: u64) {
         allocations
     } else {
         let raw = Raw::new();
-        let allocations = repeat(rounds, || (pair.raw)(&raw));
+        let round = if side == "bare" { pair.bare.expect("a bare side") } else { pair.raw };
+        let allocations = repeat(rounds, || round(&raw));
         raw.end();
         allocations
     };
@@ -100,7 +101,10 @@ fn cost(side: &str, pair: &Pair) -> Result<(f64, f64), String> {
 }
 
 fn report(filter: Option<&str>) -> Result<bool, String> {
-    println!("{:<22} {:>9} {:>9} {:>7}  pool/round", "pair", "raw", "safe", "ratio");
+    println!(
+        "{:<22} {:>9} {:>9} {:>9} {:>9}  pool/round",
+        "pair", "bare", "raw", "safe", "safe/raw"
+    );
     let mut fine = true;
     for pair in PAIRS.iter().filter(|pair| filter.is_none_or(|filter| pair.name.contains(filter))) {
         let (raw, raw_pool) = cost("raw", pair)?;
@@ -108,8 +112,12 @@ fn report(filter: Option<&str>) -> Result<bool, String> {
         let ratio = safe / raw;
         // Only where the list is too shallow to keep anything may a round reach pool.
         let within = ratio <= LIMIT && (safe_pool == 0.0 || (pair.depth == 0 && safe_pool <= raw_pool));
+        let bare = match pair.bare {
+            Some(_) => format!("{:.1}", cost("bare", pair)?.0),
+            None => "-".to_owned(),
+        };
         println!(
-            "{:<22} {raw:>9.1} {safe:>9.1} {ratio:>7.3}  {safe_pool}{}",
+            "{:<22} {bare:>9} {raw:>9.1} {safe:>9.1} {ratio:>9.3}  {safe_pool}{}",
             pair.name,
             if within { "" } else { "  <-- above the limit" }
         );

@@ -16,7 +16,7 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT,
@@ -195,10 +195,13 @@ impl<'c, H: Handler> Running<'c, H> {
 ///
 /// # Invariants
 ///
-/// While `packets` can be acquired or is held, `channel` is an allocated channel of `interface`'s, and `nodes` is there.
+/// While `packets` can be acquired or is held, `channel` is an allocated channel of `interface`'s, `nodes` is there, and so is this value: the
+/// channel's owner waits for `packets` before it gives its reference up.
 pub(crate) struct Shared<H: Handler> {
     pub(crate) interface: core::mem::ManuallyDrop<Interface>,
     pub(crate) channel: VMBCHANNEL,
+    /// The inner part, once it has its place: the shorter way to it for a completion routine.
+    inner: AtomicPtr<Inner<H>>,
     pub(crate) nodes: core::mem::ManuallyDrop<LookasideList<Node<H>>>,
     /// Held for the time of a send; run down while the channel is not started.
     pub(crate) gate: Rundown,
@@ -218,8 +221,19 @@ unsafe impl<H: Handler> Send for Shared<H> {}
 unsafe impl<H: Handler> Sync for Shared<H> {}
 
 impl<H: Handler> Shared<H> {
+    #[inline]
     pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
         self.interface.table()
+    }
+
+    /// # Safety
+    ///
+    /// This is a callback of the channel's, or an acquisition of `packets` is held, for the lifetime of what is given.
+    #[inline]
+    pub(crate) unsafe fn inner<'a>(&self) -> Option<&'a Inner<H>> {
+        // SAFETY: the pointer is null or that of the inner part at its place, which the channel's owner keeps until the last callback has
+        // returned and `packets` has run down.
+        unsafe { self.inner.load(Ordering::Acquire).as_ref() }
     }
 
     /// Deletes the list and gives the interface back.
@@ -355,6 +369,7 @@ impl Interface {
         let shared = Shared {
             interface: core::mem::ManuallyDrop::new(self.clone()),
             channel,
+            inner: AtomicPtr::new(core::ptr::null_mut()),
             nodes: core::mem::ManuallyDrop::new(nodes),
             gate: Rundown::to_be_placed(),
             gate_open: AtomicBool::new(false),
@@ -398,6 +413,10 @@ impl Interface {
                 return Err(Error::NoMemory);
             }
         };
+        inner.shared.inner.store(
+            core::ptr::from_ref::<Inner<H>>(&inner).cast_mut(),
+            Ordering::Release,
+        );
         // From here on dropping the owner cleans up.
         let config = ChannelConfig(Owned {
             inner,
@@ -773,7 +792,7 @@ impl<H: Handler> Drop for Channel<H> {
 /// # Safety
 ///
 /// This is a callback of KMCL's for a channel whose pointer `ChannelConfig::register` set, for the same handler type.
-pub(crate) unsafe fn inner<'a, H: Handler>(channel: VMBCHANNEL) -> Option<&'a Inner<H>> {
+unsafe fn inner<'a, H: Handler>(channel: VMBCHANNEL) -> Option<&'a Inner<H>> {
     // SAFETY: the channel is valid in its callback; its pointer is the pinned inner part, which lives until the channel has been cleaned
     // up, after the last callback.
     unsafe { routes::channel_pointer(channel).cast::<Inner<H>>().as_ref() }

@@ -29,11 +29,13 @@ pub struct Send(u64);
 
 impl Claim {
     /// Nothing in flight.
+    #[inline]
     pub fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
     /// The owner begins a send.
+    #[inline]
     pub fn begin(&self) -> Send {
         let word = self.0.load(Ordering::Relaxed).wrapping_add(2) | IN_FLIGHT;
         self.0.store(word, Ordering::Release);
@@ -41,11 +43,13 @@ impl Claim {
     }
 
     /// The completion routine claims; false if the sender has the packet back already.
+    #[inline]
     pub fn complete(&self) -> bool {
         self.0.fetch_and(!IN_FLIGHT, Ordering::AcqRel) & IN_FLIGHT != 0
     }
 
     /// The sender claims after a failure; false if the completion routine has, or had, the packet.
+    #[inline]
     pub fn reclaim(&self, send: Send) -> bool {
         self.0
             .compare_exchange(send.0, send.0 & !IN_FLIGHT, Ordering::AcqRel, Ordering::Acquire)
@@ -58,16 +62,19 @@ pub struct References(AtomicU32);
 
 impl References {
     /// The first owner's.
+    #[inline]
     pub fn new() -> Self {
         Self(AtomicU32::new(1))
     }
 
     /// One more.
+    #[inline]
     pub fn acquire(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One less; true if it was the last, and the caller frees the node.
+    #[inline]
     pub fn release(&self) -> bool {
         self.0.fetch_sub(1, Ordering::AcqRel) == 1
     }

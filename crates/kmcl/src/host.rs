@@ -24,6 +24,7 @@ impl<'a> HostBytes<'a> {
     /// # Safety
     ///
     /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Nobody in the guest writes them meanwhile.
+    #[inline]
     pub(crate) const unsafe fn new(start: *const u8, length: usize) -> Self {
         Self {
             start,
@@ -34,6 +35,7 @@ impl<'a> HostBytes<'a> {
 
     /// Bytes in the view. On a raw channel this is the sent length rounded up to 8: protocols carry their own.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         self.length
     }
@@ -46,6 +48,7 @@ impl<'a> HostBytes<'a> {
 
     /// The part from `offset` on, at most `length` bytes; none if `offset` is beyond the end.
     #[must_use]
+    #[inline]
     pub fn part(&self, offset: usize, length: usize) -> Option<HostBytes<'a>> {
         let left = self.length.checked_sub(offset)?;
         // The offset is within the view, so the pointer stays within what it was made for.
@@ -57,6 +60,7 @@ impl<'a> HostBytes<'a> {
     }
 
     /// Copies as many bytes as both sides have, and says how many.
+    #[inline]
     pub fn copy_to(&self, target: &mut [u8]) -> usize {
         let count = self.length.min(target.len());
         // SAFETY: the view is valid for `count` bytes by its invariant, and the target has as many.
@@ -66,13 +70,15 @@ impl<'a> HostBytes<'a> {
 
     /// Reads a value of the wire format at an offset; none if it does not fit.
     #[must_use]
+    #[inline]
     pub fn read<T: FromBytes + IntoBytes + Immutable>(&self, offset: usize) -> Option<T> {
         let part = self.part(offset, size_of::<T>())?;
         if part.length < size_of::<T>() {
             return None;
         }
         let mut value = T::new_zeroed();
-        part.copy_to(value.as_mut_bytes());
+        // SAFETY: the part has the value's size, as just checked.
+        unsafe { copy(part.start, value.as_mut_bytes().as_mut_ptr(), size_of::<T>()) };
         Some(value)
     }
 
@@ -91,6 +97,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The next value; none if fewer bytes are left.
+    #[inline]
     pub fn read<T: FromBytes + IntoBytes + Immutable>(&mut self) -> Option<T> {
         let value = self.rest.read(0)?;
         self.rest = self.rest.part(size_of::<T>(), usize::MAX)?;
@@ -109,25 +116,47 @@ impl<'a> Reader<'a> {
 /// # Safety
 ///
 /// `from` is valid for reads and `to` for writes of `count` bytes, and they do not overlap.
+#[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
-    const WORD: usize = size_of::<u64>();
-    let head = from.align_offset(WORD).min(count);
-    let words = count.saturating_sub(head) / WORD;
-    let tail = head.saturating_add(words.saturating_mul(WORD));
-    let byte = |offset: usize| {
-        // SAFETY: the offset is below `count`, for which the caller vouches.
-        unsafe { to.add(offset).write(from.add(offset).read_volatile()) };
-    };
-    (0..head).for_each(byte);
-    for word in 0..words {
-        let offset = head.saturating_add(word.saturating_mul(WORD));
-        // SAFETY: the word lies within `count` bytes; the source is aligned from `head` on, and the target may be anywhere.
-        unsafe {
-            #[allow(clippy::cast_ptr_alignment, reason = "the source is aligned from `head` on")]
-            let word = from.add(offset).cast::<u64>().read_volatile();
-            to.add(offset)
-                .copy_from_nonoverlapping(word.to_ne_bytes().as_ptr(), WORD);
+    let head = from.align_offset(size_of::<u64>()).min(count);
+    // SAFETY: the head is part of the whole, for which the caller vouches; behind it the source is aligned or nothing is left.
+    unsafe {
+        if head == 0 {
+            // The usual case on its own, as then a `count` that the compiler knows gives straight code: KMCL's messages are aligned to 8.
+            copy_aligned(from, to, count);
+        } else {
+            copy_bytes(from, to, head);
+            copy_aligned(from.add(head), to.add(head), count.saturating_sub(head));
         }
     }
-    (tail..count).for_each(byte);
+}
+
+/// # Safety
+///
+/// As [`copy`], and `from` is aligned for a word.
+#[inline]
+unsafe fn copy_aligned(from: *const u8, to: *mut u8, count: usize) {
+    const WORD: usize = size_of::<u64>();
+    let tail = count & !(WORD.wrapping_sub(1));
+    for offset in (0..tail).step_by(WORD) {
+        // SAFETY: the word lies within `count` bytes and is aligned; the target may be anywhere.
+        unsafe {
+            #[allow(clippy::cast_ptr_alignment, reason = "the source is aligned")]
+            let word = from.add(offset).cast::<u64>().read_volatile();
+            to.add(offset).cast::<u64>().write_unaligned(word);
+        }
+    }
+    // SAFETY: what is left lies within `count` bytes.
+    unsafe { copy_bytes(from.add(tail), to.add(tail), count.saturating_sub(tail)) };
+}
+
+/// # Safety
+///
+/// As [`copy`].
+#[inline]
+unsafe fn copy_bytes(from: *const u8, to: *mut u8, count: usize) {
+    for offset in 0..count {
+        // SAFETY: the offset is below `count`, for which the caller vouches.
+        unsafe { to.add(offset).write(from.add(offset).read_volatile()) };
+    }
 }

@@ -49,6 +49,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
     /// # Safety
     ///
     /// As the invariants say; `buffer` is readable for `length` bytes for `'c`.
+    #[inline]
     pub(crate) unsafe fn new(
         shared: &'c PoolArc<Shared<H>>,
         packet: VMBPACKETCOMPLETION,
@@ -69,6 +70,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
 
     /// The bytes of the message, for the time of this callback. Their number is rounded up to 8.
     #[must_use]
+    #[inline]
     pub fn payload(&self) -> HostBytes<'_> {
         self.payload
     }
@@ -80,6 +82,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
     }
 
     /// Completes the packet; the host gets the reply if it asked for one.
+    #[inline]
     pub fn complete(self, reply: &[u8]) -> Disposition<'c> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: by the invariant the packet is ours, and it is consumed.
@@ -113,7 +116,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
         let this = core::mem::ManuallyDrop::new(self);
         (
             Some(PendingIncoming {
-                shared: this.shared.clone(),
+                shared: NonNull::from(&**this.shared),
                 packet: this.packet,
             }),
             Disposition(PhantomData),
@@ -173,6 +176,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
 impl<'c, H: Handler> ExternalData<'c, H> {
     /// The packet's inline bytes.
     #[must_use]
+    #[inline]
     pub fn payload(&self) -> HostBytes<'_> {
         self.packet.payload()
     }
@@ -232,7 +236,8 @@ impl<H: Handler> Drop for Incoming<'_, H> {
 ///
 /// As [`Incoming`]; and one acquisition of `shared.packets` belongs to it.
 pub struct PendingIncoming<H: Handler> {
-    shared: PoolArc<Shared<H>>,
+    /// There for as long as the acquisition: the channel's owner waits for it.
+    shared: NonNull<Shared<H>>,
     packet: VMBPACKETCOMPLETION,
 }
 
@@ -243,20 +248,18 @@ unsafe impl<H: Handler> Sync for PendingIncoming<H> {}
 
 impl<H: Handler> PendingIncoming<H> {
     /// Completes the packet; the host gets the reply if it asked for one. IRQL: `DISPATCH_LEVEL` or below.
+    #[inline]
     pub fn complete(self, reply: &[u8]) {
-        let mut this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: `this` is forgotten, so the packet ends once, here, and the reference is dropped once.
-        unsafe {
-            finish(&this.shared, this.packet, reply);
-            core::ptr::drop_in_place(&raw mut this.shared);
-        }
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: `this` is forgotten, so the packet ends once, here; its acquisition keeps what is shared until then.
+        unsafe { finish(this.shared.as_ref(), this.packet, reply) };
     }
 }
 
 impl<H: Handler> Drop for PendingIncoming<H> {
     fn drop(&mut self) {
-        // SAFETY: the packet ends here; the reference is dropped by the compiler after this.
-        unsafe { finish(&self.shared, self.packet, &[]) };
+        // SAFETY: the packet ends here; its acquisition keeps what is shared until then.
+        unsafe { finish(self.shared.as_ref(), self.packet, &[]) };
     }
 }
 
@@ -274,6 +277,7 @@ unsafe fn finish<H: Handler>(shared: &Shared<H>, packet: VMBPACKETCOMPLETION, re
 /// # Safety
 ///
 /// The packet belongs to the caller, who gives it up.
+#[inline]
 unsafe fn complete<H: Handler>(shared: &Shared<H>, packet: VMBPACKETCOMPLETION, reply: &[u8]) {
     let length = u32::try_from(reply.len()).unwrap_or(u32::MAX);
     let start = if reply.is_empty() {

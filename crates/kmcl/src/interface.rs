@@ -172,6 +172,7 @@ impl Interface {
         }
     }
 
+    #[inline]
     pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
         &self.0.functions
     }
@@ -271,6 +272,7 @@ pub(crate) mod routes {
     /// # Safety
     ///
     /// `channel` is a channel of an interface that was queried, and valid.
+    #[inline]
     pub unsafe fn channel_pointer(channel: VMBCHANNEL) -> PVOID {
         type Get = unsafe extern "C" fn(VMBCHANNEL) -> PVOID;
         // SAFETY: a channel exists, so an interface was queried and `set` has stored the function, of this type.
@@ -280,6 +282,7 @@ pub(crate) mod routes {
     /// # Safety
     ///
     /// `packet` is a packet of an interface that was queried, and valid.
+    #[inline]
     pub unsafe fn packet_pointer(packet: VMBPACKET) -> PVOID {
         type Get = unsafe extern "C" fn(VMBPACKET) -> PVOID;
         // SAFETY: as above.
@@ -289,6 +292,7 @@ pub(crate) mod routes {
     /// # Safety
     ///
     /// `packet` is a packet of an interface that was queried, and valid.
+    #[inline]
     pub unsafe fn packet_channel(packet: VMBPACKET) -> VMBCHANNEL {
         type Get = unsafe extern "C" fn(VMBPACKET) -> VMBCHANNEL;
         // SAFETY: as above.

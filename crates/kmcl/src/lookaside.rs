@@ -45,10 +45,10 @@ struct Place(UnsafeCell<LOOKASIDE_LIST_EX>);
 /// # Invariants
 ///
 /// The list is initialised and in the system's list of lookaside lists, at a 16-byte aligned place in nonpaged pool from which it never
-/// moves; entries have room and alignment for a `T`; `outstanding` is the number of entries handed out and not given back.
+/// moves; entries have room and alignment for a `T`; `failures` is how many of the list's `TotalAllocates` got none.
 pub struct LookasideList<T> {
     place: PoolBox<Place>,
-    outstanding: AtomicU32,
+    failures: AtomicU32,
     entries: PhantomData<T>,
 }
 
@@ -98,7 +98,7 @@ impl<T> LookasideList<T> {
         }
         Ok(Self {
             place,
-            outstanding: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
             entries: PhantomData,
         })
     }
@@ -108,6 +108,7 @@ impl<T> LookasideList<T> {
     /// # Errors
     ///
     /// [`OutOfMemory`] with the value.
+    #[inline]
     pub fn allocate(&self, value: T, _irql: &mut impl Irql) -> Result<Entry<'_, T>, OutOfMemory<T>> {
         match self.allocate_raw() {
             Some(entry) => {
@@ -135,16 +136,27 @@ impl<T> LookasideList<T> {
         }
     }
 
+    /// How many entries are out, by the list's own counters.
+    fn outstanding(&self) -> u32 {
+        let Counters { allocates, frees, .. } = self.counters();
+        allocates
+            .wrapping_sub(frees)
+            .wrapping_sub(self.failures.load(Ordering::Relaxed))
+    }
+
+    #[inline]
     fn list(&self) -> PLOOKASIDE_LIST_EX {
         self.place.0.get()
     }
 
+    #[inline]
     fn head(&self) -> PSLIST_HEADER {
         // The list's head is its first member.
         self.list().cast()
     }
 
     /// `ExAllocateFromLookasideListEx`, as documented.
+    #[inline]
     pub(crate) fn allocate_raw(&self) -> Option<NonNull<T>> {
         let list = self.list();
         // SAFETY: the list is initialised and in place; its head may be popped on any processor; its counters are aligned words changed only
@@ -154,15 +166,19 @@ impl<T> LookasideList<T> {
             let entry = ExpInterlockedPopEntrySList(self.head());
             if entry.is_null() {
                 counter(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses).fetch_add(1, Ordering::Relaxed);
-                let allocate = (*list).L.__bindgen_anon_4.AllocateEx?;
-                allocate((*list).L.Type, (*list).L.Size.into(), (*list).L.Tag, list)
+                match (*list).L.__bindgen_anon_4.AllocateEx {
+                    Some(allocate) => allocate((*list).L.Type, (*list).L.Size.into(), (*list).L.Tag, list),
+                    None => core::ptr::null_mut(),
+                }
             } else {
                 entry.cast()
             }
         };
-        let entry = NonNull::new(entry.cast())?;
-        self.outstanding.fetch_add(1, Ordering::Relaxed);
-        Some(entry)
+        let entry = NonNull::new(entry.cast());
+        if entry.is_none() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        entry
     }
 
     /// `ExFreeToLookasideListEx`, as documented.
@@ -170,6 +186,7 @@ impl<T> LookasideList<T> {
     /// # Safety
     ///
     /// `entry` came from [`LookasideList::allocate_raw`] of this list, is given up, and its value has been dropped.
+    #[inline]
     pub(crate) unsafe fn free_raw(&self, entry: NonNull<T>) {
         let list = self.list();
         // SAFETY: as in `allocate_raw`; the entry is free memory of the list's by the caller's word, at least as large as a link and aligned
@@ -185,13 +202,13 @@ impl<T> LookasideList<T> {
                 ExpInterlockedPushEntrySList(self.head(), entry.as_ptr().cast());
             }
         }
-        self.outstanding.fetch_sub(1, Ordering::Release);
     }
 }
 
 /// # Safety
 ///
 /// `field` is an aligned word of an initialised list that is changed only atomically, for the lifetime.
+#[inline]
 unsafe fn counter<'a>(field: *mut u32) -> &'a AtomicU32 {
     // SAFETY: as the caller says.
     unsafe { AtomicU32::from_ptr(field) }
@@ -200,7 +217,7 @@ unsafe fn counter<'a>(field: *mut u32) -> &'a AtomicU32 {
 impl<T> Drop for LookasideList<T> {
     fn drop(&mut self) {
         debug_assert_eq!(
-            self.outstanding.load(Ordering::Acquire),
+            self.outstanding(),
             0,
             "a lookaside list is deleted with entries out"
         );
@@ -228,6 +245,7 @@ unsafe impl<T: Sync> Sync for Entry<'_, T> {}
 impl<T> Entry<'_, T> {
     /// Takes the value out and gives the entry back.
     #[must_use]
+    #[inline]
     pub fn into_inner(self) -> T {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: the value is moved out, and the entry given back as free memory; this value is not used again.
@@ -255,6 +273,7 @@ impl<T> DerefMut for Entry<'_, T> {
 }
 
 impl<T> Drop for Entry<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the invariant the value is initialised and ours; the entry is given back once.
         unsafe {

@@ -23,7 +23,7 @@ use kmcl_sys::{
 };
 use wdk_sys::{LARGE_INTEGER, NTSTATUS, PVOID, STATUS_INVALID_PARAMETER};
 
-use crate::channel::{self, Handler, Running, Shared, call};
+use crate::channel::{Handler, Running, Shared, call};
 use crate::claim::{Claim, References};
 use crate::host::HostBytes;
 use crate::interface::routes;
@@ -119,11 +119,11 @@ impl<H: Handler> Sender<H> {
     /// # Errors
     ///
     /// [`Error::NotOpen`], [`Error::NoMemory`].
+    #[inline]
     pub fn packet(&self) -> Result<Packet<H>, Error> {
-        let shared = self.0.clone();
-        let packet = allocate(&shared)?;
+        let packet = allocate(&self.0)?;
         Ok(Packet {
-            shared: ManuallyDrop::new(shared),
+            shared: NonNull::from(&*self.0),
             packet,
         })
     }
@@ -133,13 +133,14 @@ impl<H: Handler> Sender<H> {
     /// # Errors
     ///
     /// [`Error::NotOpen`], [`Error::NoMemory`], with the context.
+    #[inline]
     pub fn transaction(
         &self,
         transaction: H::Transaction,
     ) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
-        let shared = self.0.clone();
-        match allocate(&shared) {
-            Ok(packet) => place(shared, packet, None, transaction),
+        match allocate(&self.0) {
+            // SAFETY: the packet was just allocated, with its acquisition.
+            Ok(packet) => unsafe { place(&self.0, packet, None, transaction) },
             Err(error) => Err((error, transaction)),
         }
     }
@@ -154,12 +155,13 @@ impl<H: Handler> Sender<H> {
         &self,
         transaction: H::Transaction,
     ) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
-        let shared = self.0.clone();
+        let shared = &*self.0;
         if !shared.packets.acquire_raw() {
             return Err((Error::NotOpen, transaction));
         }
-        match initialize(&shared) {
-            Ok(memory) => place(shared, memory.as_ptr().cast(), Some(memory), transaction),
+        match initialize(shared) {
+            // SAFETY: the packet was just initialised in this memory; it has the acquisition above.
+            Ok(memory) => unsafe { place(shared, memory.as_ptr().cast(), Some(memory), transaction) },
             Err(error) => {
                 // SAFETY: acquired above.
                 unsafe { shared.packets.release_raw() };
@@ -225,8 +227,13 @@ impl<H: Handler> Sender<H> {
 }
 
 /// Makes the node of a packet that was allocated or initialised.
-fn place<H: Handler>(
-    shared: PoolArc<Shared<H>>,
+///
+/// # Safety
+///
+/// The packet is the caller's, never sent, with an acquisition of `shared.packets`; `memory` is its own if it was initialised in place.
+#[inline]
+unsafe fn place<H: Handler>(
+    shared: &Shared<H>,
     packet: VMBPACKET,
     memory: Option<NonNull<u8>>,
     transaction: H::Transaction,
@@ -234,7 +241,7 @@ fn place<H: Handler>(
     let Some(node) = shared.nodes.allocate_raw() else {
         // SAFETY: the packet is the caller's, never sent, with its acquisition of `packets`.
         unsafe {
-            discard(&shared, packet, memory);
+            discard(shared, packet, memory);
             shared.packets.release_raw();
         }
         return Err((Error::NoMemory, transaction));
@@ -246,10 +253,10 @@ fn place<H: Handler>(
             references: References::new(),
             packet,
             memory,
-            shared: ManuallyDrop::new(shared),
+            shared: NonNull::from(shared),
             transaction: UnsafeCell::new(MaybeUninit::new(transaction)),
         });
-        let table = node.as_ref().shared.table();
+        let table = shared.table();
         call!(table, VmbPacketSetPointer(packet, node.as_ptr().cast()));
         call!(
             table,
@@ -280,6 +287,7 @@ fn initialize<H: Handler>(shared: &Shared<H>) -> Result<NonNull<u8>, Error> {
 /// # Safety
 ///
 /// The packet is not in flight and is given up; `memory` is its own if it was initialised in place.
+#[inline]
 unsafe fn discard<H: Handler>(shared: &Shared<H>, packet: VMBPACKET, memory: Option<NonNull<u8>>) {
     // SAFETY: as the caller says.
     unsafe {
@@ -291,6 +299,7 @@ unsafe fn discard<H: Handler>(shared: &Shared<H>, packet: VMBPACKET, memory: Opt
 }
 
 /// Acquires the right to a packet, and a packet.
+#[inline]
 fn allocate<H: Handler>(shared: &Shared<H>) -> Result<VMBPACKET, Error> {
     if !shared.packets.acquire_raw() {
         return Err(Error::NotOpen);
@@ -308,6 +317,7 @@ fn allocate<H: Handler>(shared: &Shared<H>) -> Result<VMBPACKET, Error> {
 /// # Safety
 ///
 /// The packet came from [`allocate`] and is not in flight; the caller gives both up.
+#[inline]
 unsafe fn release<H: Handler>(shared: &Shared<H>, packet: VMBPACKET) {
     // SAFETY: as the caller says.
     unsafe {
@@ -316,6 +326,7 @@ unsafe fn release<H: Handler>(shared: &Shared<H>, packet: VMBPACKET) {
     }
 }
 
+#[inline]
 fn checked<H: Handler>(shared: &Shared<H>, payload: &[u8]) -> Result<u32, Error> {
     let length = u32::try_from(payload.len()).map_err(|_| Error::TooLarge)?;
     let limit = shared.maximum_packet_size.load(Ordering::Acquire);
@@ -332,9 +343,9 @@ fn checked<H: Handler>(shared: &Shared<H>, payload: &[u8]) -> Result<u32, Error>
 ///
 /// # Invariants
 ///
-/// `packet` is allocated and not sent; one acquisition of `shared.packets` belongs to it.
+/// `packet` is allocated and not sent; one acquisition of `shared.packets` belongs to it, and keeps `shared` there.
 pub struct Packet<H: Handler> {
-    shared: ManuallyDrop<PoolArc<Shared<H>>>,
+    shared: NonNull<Shared<H>>,
     packet: VMBPACKET,
 }
 
@@ -342,11 +353,18 @@ pub struct Packet<H: Handler> {
 unsafe impl<H: Handler> Send for Packet<H> {}
 
 impl<H: Handler> Packet<H> {
+    #[inline]
+    fn shared(&self) -> &Shared<H> {
+        // SAFETY: by the invariant.
+        unsafe { self.shared.as_ref() }
+    }
+
     /// Sends bytes that stay for ever.
     ///
     /// # Errors
     ///
     /// [`SendError`] with the packet.
+    #[inline]
     pub fn send_static(self, payload: &'static [u8]) -> Result<(), SendError<Self>> {
         self.send(payload, 0)
     }
@@ -356,12 +374,14 @@ impl<H: Handler> Packet<H> {
     /// # Errors
     ///
     /// [`SendError`] with the packet.
+    #[inline]
     pub fn send_copied(self, payload: &[u8], _irql: &mut impl AtPassive) -> Result<(), SendError<Self>> {
         self.send(payload, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER)
     }
 
+    #[inline]
     fn send(self, payload: &[u8], flags: u32) -> Result<(), SendError<Self>> {
-        let length = match checked(&self.shared, payload) {
+        let length = match checked(self.shared(), payload) {
             Ok(length) => length,
             Err(error) => {
                 return Err(SendError {
@@ -370,17 +390,17 @@ impl<H: Handler> Packet<H> {
                 });
             }
         };
-        let Some(sending) = self.shared.gate.try_acquire() else {
+        if !self.shared().gate.acquire_raw() {
             return Err(SendError {
                 error: Error::NotOpen,
                 packet: Some(self),
             });
-        };
+        }
         // SAFETY: by the invariant the packet is ours and not sent; the buffer outlives every use of it (static, or copied by KMCL during the
         // call); the channel is started while the gate is held.
         let status = unsafe {
             call!(
-                self.shared.table(),
+                self.shared().table(),
                 VmbPacketSend(
                     self.packet,
                     payload.as_ptr().cast_mut().cast(),
@@ -390,7 +410,8 @@ impl<H: Handler> Packet<H> {
                 )
             )
         };
-        drop(sending);
+        // SAFETY: acquired above.
+        unsafe { self.shared().gate.release_raw() };
         if status < 0 {
             return Err(SendError {
                 error: Error::Status(Status(status)),
@@ -398,23 +419,18 @@ impl<H: Handler> Packet<H> {
             });
         }
         // KMCL frees the packet from here on. A channel is cleaned up only when it is disabled, and then no packet is in flight.
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: the acquisition and the reference are given back once: `this` is forgotten.
-        unsafe {
-            this.shared.packets.release_raw();
-            ManuallyDrop::drop(&mut this.shared);
-        }
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the acquisition is given back once: `this` is forgotten.
+        unsafe { this.shared().packets.release_raw() };
         Ok(())
     }
 }
 
 impl<H: Handler> Drop for Packet<H> {
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: by the invariant the packet is not in flight; it and the reference end here.
-        unsafe {
-            release(&self.shared, self.packet);
-            ManuallyDrop::drop(&mut self.shared);
-        }
+        // SAFETY: by the invariant the packet is not in flight; it ends here.
+        unsafe { release(self.shared(), self.packet) };
     }
 }
 
@@ -425,8 +441,17 @@ pub(crate) struct Node<H: Handler> {
     packet: VMBPACKET,
     /// The packet's own memory, if it was initialised in place.
     memory: Option<NonNull<u8>>,
-    shared: ManuallyDrop<PoolArc<Shared<H>>>,
+    /// There for as long as the node: its acquisition of `packets` is what a channel's owner waits for.
+    shared: NonNull<Shared<H>>,
     transaction: UnsafeCell<MaybeUninit<H::Transaction>>,
+}
+
+impl<H: Handler> Node<H> {
+    #[inline]
+    fn shared(&self) -> &Shared<H> {
+        // SAFETY: see the field.
+        unsafe { self.shared.as_ref() }
+    }
 }
 
 /// Gives one reference to a node back; with the last one the node returns to its list.
@@ -434,15 +459,15 @@ pub(crate) struct Node<H: Handler> {
 /// # Safety
 ///
 /// The caller owns the reference.
+#[inline]
 unsafe fn release_node<H: Handler>(node: NonNull<Node<H>>) {
     // SAFETY: the node lives while the caller's reference does. With the last one nobody else knows it: it is taken apart and its memory goes back
     // to the list, which is there until `packets` is released.
     unsafe {
         if node.as_ref().references.release() {
-            let shared = core::ptr::read(&raw const (*node.as_ptr()).shared);
+            let shared = node.as_ref().shared.as_ref();
             shared.nodes.free_raw(node);
             shared.packets.release_raw();
-            drop(ManuallyDrop::into_inner(shared));
         }
     }
 }
@@ -461,6 +486,7 @@ pub struct OwnedPacket<H: Handler> {
 unsafe impl<H: Handler> Send for OwnedPacket<H> {}
 
 impl<H: Handler> OwnedPacket<H> {
+    #[inline]
     fn node(&self) -> &Node<H> {
         // SAFETY: by the invariant the node lives as long as this.
         unsafe { self.node.as_ref() }
@@ -468,12 +494,14 @@ impl<H: Handler> OwnedPacket<H> {
 
     /// The context.
     #[must_use]
+    #[inline]
     pub fn context(&self) -> &H::Transaction {
         // SAFETY: by the invariant it is initialised and ours.
         unsafe { (*self.node().transaction.get()).assume_init_ref() }
     }
 
     /// The context.
+    #[inline]
     pub fn context_mut(&mut self) -> &mut H::Transaction {
         // SAFETY: by the invariant it is initialised and ours, and this is borrowed exclusively.
         unsafe { (*self.node().transaction.get()).assume_init_mut() }
@@ -481,13 +509,14 @@ impl<H: Handler> OwnedPacket<H> {
 
     /// Frees the packet and keeps the context.
     #[must_use]
+    #[inline]
     pub fn into_context(self) -> H::Transaction {
         let this = ManuallyDrop::new(self);
         // SAFETY: by the invariant the context is initialised; it is moved out once, the packet is freed once, and the reference given back
         // once: `this` is forgotten.
         unsafe {
             let transaction = (*this.node().transaction.get()).assume_init_read();
-            discard(&this.node().shared, this.node().packet, this.node().memory);
+            discard(this.node().shared(), this.node().packet, this.node().memory);
             release_node(this.node);
             transaction
         }
@@ -499,6 +528,7 @@ impl<H: Handler> OwnedPacket<H> {
     ///
     /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. External data with
     /// [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
+    #[inline]
     pub fn send(self, mode: Mode) -> Result<(), SendError<Self>> {
         let flags = match mode {
             Mode::Notify => 0,
@@ -582,11 +612,12 @@ impl<H: Handler> OwnedPacket<H> {
     }
 
     /// `call` hands the packet and its buffer to one of KMCL's send functions.
+    #[inline]
     fn send_with(
         self,
         call: impl FnOnce(&KMCL_CLIENT_INTERFACE_V1, VMBPACKET, PVOID, u32) -> NTSTATUS,
     ) -> Result<(), SendError<Self>> {
-        let shared: &Shared<H> = &self.node().shared;
+        let shared = self.node().shared();
         let payload = self.context().payload();
         let length = match checked(shared, payload) {
             Ok(length) => length,
@@ -613,8 +644,8 @@ impl<H: Handler> OwnedPacket<H> {
             let node_ref = node.as_ref();
             node_ref.references.acquire();
             let send = node_ref.claim.begin();
-            let status = call(node_ref.shared.table(), node_ref.packet, start, length);
-            node_ref.shared.gate.release_raw();
+            let status = call(node_ref.shared().table(), node_ref.packet, start, length);
+            node_ref.shared().gate.release_raw();
             let result = if status >= 0 {
                 Ok(())
             } else {
@@ -632,11 +663,12 @@ impl<H: Handler> OwnedPacket<H> {
 }
 
 impl<H: Handler> Drop for OwnedPacket<H> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the invariant the context is initialised and the packet not in flight; each ends once, here.
         unsafe {
             (*self.node().transaction.get()).assume_init_drop();
-            discard(&self.node().shared, self.node().packet, self.node().memory);
+            discard(self.node().shared(), self.node().packet, self.node().memory);
             release_node(self.node);
         }
     }
@@ -664,17 +696,20 @@ impl<'c, H: Handler> Completed<'c, H> {
 
     /// The context.
     #[must_use]
+    #[inline]
     pub fn context(&self) -> &H::Transaction {
         self.packet.context()
     }
 
     /// The context.
+    #[inline]
     pub fn context_mut(&mut self) -> &mut H::Transaction {
         self.packet.context_mut()
     }
 
     /// The packet, to be sent again or dropped.
     #[must_use]
+    #[inline]
     pub fn into_packet(self) -> OwnedPacket<H> {
         self.packet
     }
@@ -692,13 +727,20 @@ unsafe extern "C" fn on_completed<H: Handler>(
         return;
     };
     // SAFETY: as above.
-    if !unsafe { node.as_ref() }.claim.complete() {
+    let node_ref = unsafe { node.as_ref() };
+    debug_assert_eq!(
+        // SAFETY: the packet is valid in its completion routine.
+        unsafe { routes::packet_channel(packet) },
+        node_ref.shared().channel,
+        "a packet and its node belong to one channel"
+    );
+    if !node_ref.claim.complete() {
         return;
     }
     // The claim is ours: the packet, its context and the owner's reference.
     let packet_owner = OwnedPacket::<H> { node };
-    // SAFETY: the packet is valid in its completion routine, and its channel's pointer is that of the handler's type.
-    let Some(inner) = (unsafe { channel::inner::<H>(routes::packet_channel(packet)) }) else {
+    // SAFETY: the inner part lives until the channel has been cleaned up, after the last callback.
+    let Some(inner) = (unsafe { node_ref.shared().inner() }) else {
         return;
     };
     let length = if buffer.is_null() { 0 } else { length as usize };

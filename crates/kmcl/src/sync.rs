@@ -218,11 +218,13 @@ impl Rundown {
     }
 
     /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows (`DISPATCH_LEVEL` or below here).
+    #[inline]
     pub fn try_acquire(&self) -> Option<RundownGuard<'_>> {
         // Lazily: a guard that is not ours must not even be made, for it would be dropped.
         self.acquire_raw().then(|| RundownGuard(self))
     }
 
+    #[inline]
     pub(crate) fn acquire_raw(&self) -> bool {
         // SAFETY: the structure is initialised.
         unsafe { ExAcquireRundownProtection(self.0.get()) != 0 }
@@ -231,6 +233,7 @@ impl Rundown {
     /// # Safety
     ///
     /// The caller gives back one successful [`Rundown::acquire_raw`].
+    #[inline]
     pub(crate) unsafe fn release_raw(&self) {
         // SAFETY: as the caller says.
         unsafe { ExReleaseRundownProtection(self.0.get()) };

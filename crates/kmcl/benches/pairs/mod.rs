@@ -27,6 +27,8 @@ pub struct Pair {
     pub safe: fn(&safe::Safe),
     /// By hand.
     pub raw: fn(&raw::Raw),
+    /// By hand without the claim, where there is one.
+    pub bare: Option<fn(&raw::Raw)>,
 }
 
 /// The pairs.
@@ -36,35 +38,41 @@ pub const PAIRS: [Pair; 6] = [
         depth: 4,
         safe: safe::Safe::packet,
         raw: raw::Raw::packet,
+        bare: None,
     },
     Pair {
         name: "send-complete-resend",
         depth: 4,
         safe: safe::Safe::send_and_resend,
         raw: raw::Raw::send_and_resend,
+        bare: Some(raw::Raw::bare_send_and_resend),
     },
     Pair {
         name: "receive-complete",
         depth: 4,
         safe: safe::Safe::receive,
         raw: raw::Raw::receive,
+        bare: None,
     },
     Pair {
         name: "lookaside-hit",
         depth: 4,
         safe: safe::Safe::lookaside,
         raw: raw::Raw::lookaside,
+        bare: None,
     },
     Pair {
         name: "lookaside-miss",
         depth: 0,
         safe: safe::Safe::lookaside,
         raw: raw::Raw::lookaside,
+        bare: None,
     },
     Pair {
         name: "external-data-send",
         depth: 4,
         safe: safe::Safe::external,
         raw: raw::Raw::external,
+        bare: Some(raw::Raw::bare_external),
     },
 ];

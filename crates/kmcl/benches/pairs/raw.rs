@@ -1,14 +1,15 @@
 //! The pairs' raw sides: the same driver by hand over the table, as a careful C driver has it.
 //!
 //! It keeps what `kmcl` keeps for its user: a packet's context in an entry of a lookaside list, rundown protection for what is out and for
-//! sends, the check of a message's length, counters of the list. It trusts KMCL where `kmcl` does not: a packet whose send has failed is the
-//! sender's, and every pointer leads where it should.
+//! sends, the check of a message's length, counters of the list, and the claim that decides who owns a packet whose send has failed. The
+//! last of these only a driver needs that does not trust KMCL in what its documentation leaves open, so there is a second version of the sends, `bare`,
+//! without it: a packet whose send has failed is the sender's, and no completion routine runs for it.
 
 use std::cell::UnsafeCell;
 use std::hint::black_box;
 use std::mem::zeroed;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMBCHANNEL, VMBPACKET, VMBPACKETCOMPLETION,
@@ -30,6 +31,10 @@ const MAXIMUM_PACKET: usize = 4096;
 
 /// What travels with a packet.
 struct Node {
+    /// Number of the send, and in its lowest bit whether the packet is in flight.
+    claim: AtomicU64,
+    /// The owner, and senders that are inside a send.
+    references: AtomicU32,
     packet: VMBPACKET,
     driver: *const Driver,
     bytes: [u8; MESSAGE_BYTES],
@@ -114,7 +119,7 @@ unsafe fn initialise(list: &List, bytes: usize) {
 
 /// Sends a packet, with its external data if it has any.
 #[inline]
-unsafe fn send(driver: &Driver, node: *mut Node) {
+unsafe fn send<const CLAIM: bool>(driver: &Driver, node: *mut Node) {
     // SAFETY: the node and its packet are the caller's until the send.
     unsafe {
         let length = (*node).bytes.len();
@@ -122,8 +127,14 @@ unsafe fn send(driver: &Driver, node: *mut Node) {
             || black_box(MAXIMUM_PACKET) < length
             || ExAcquireRundownProtection(driver.gate.get()) == 0
         {
-            discard(driver, node);
+            discard::<CLAIM>(driver, node);
             return;
+        }
+        let mut claim = 0;
+        if CLAIM {
+            (*node).references.fetch_add(1, Ordering::Relaxed);
+            claim = (*node).claim.load(Ordering::Relaxed).wrapping_add(2) | 1;
+            (*node).claim.store(claim, Ordering::Release);
         }
         let packet = (*node).packet;
         let buffer: PVOID = (&raw mut (*node).bytes).cast();
@@ -153,41 +164,77 @@ unsafe fn send(driver: &Driver, node: *mut Node) {
             )
         };
         ExReleaseRundownProtection(driver.gate.get());
-        if status < 0 {
-            discard(driver, node);
+        if status < 0
+            && (!CLAIM
+                || (*node)
+                    .claim
+                    .compare_exchange(claim, claim & !1, Ordering::AcqRel, Ordering::Acquire)
+                    .is_ok())
+        {
+            discard::<CLAIM>(driver, node);
+        }
+        if CLAIM {
+            release(driver, node);
         }
     }
 }
 
 /// Frees a packet and its node.
 #[inline]
-unsafe fn discard(driver: &Driver, node: *mut Node) {
+unsafe fn discard<const CLAIM: bool>(driver: &Driver, node: *mut Node) {
     // SAFETY: both are the caller's, who gives them up.
     unsafe {
         call!(driver, VmbPacketFree((*node).packet));
+        if CLAIM {
+            release(driver, node);
+        } else {
+            give_back(driver, node);
+        }
+    }
+}
+
+/// Gives one reference to a node back, and the node with the last.
+#[inline]
+unsafe fn release(driver: &Driver, node: *mut Node) {
+    // SAFETY: the reference is the caller's.
+    unsafe {
+        if (*node).references.fetch_sub(1, Ordering::AcqRel) == 1 {
+            give_back(driver, node);
+        }
+    }
+}
+
+/// Gives a node back.
+#[inline]
+unsafe fn give_back(driver: &Driver, node: *mut Node) {
+    // SAFETY: the node is the caller's, who gives it up.
+    unsafe {
         driver.nodes.free(node.cast());
         ExReleaseRundownProtection(driver.packets.get());
     }
 }
 
-unsafe extern "C" fn on_completed(packet: VMBPACKET, _status: NTSTATUS, buffer: PVOID, length: u32) {
+unsafe extern "C" fn on_completed<const CLAIM: bool>(packet: VMBPACKET, _status: NTSTATUS, buffer: PVOID, length: u32) {
     // SAFETY: the packet's pointer is its node, whose driver is there until every packet is back; the host may write the reply, so each word
     // is read once.
     unsafe {
         let node = packet_pointer(packet).cast::<Node>();
+        if CLAIM && (*node).claim.fetch_and(!1, Ordering::AcqRel) & 1 == 0 {
+            return;
+        }
         let driver = &*(*node).driver;
         black_box(read_reply(buffer, length));
         if std::mem::take(&mut (*node).resend) {
-            send(driver, node);
+            send::<CLAIM>(driver, node);
         } else {
-            discard(driver, node);
+            discard::<CLAIM>(driver, node);
         }
     }
 }
 
 /// Where the callbacks find the one function of the table that leads from a packet to its node.
-static PACKET_POINTER: std::sync::atomic::AtomicPtr<()> = std::sync::atomic::AtomicPtr::new(null_mut());
-static CHANNEL_POINTER: std::sync::atomic::AtomicPtr<()> = std::sync::atomic::AtomicPtr::new(null_mut());
+static PACKET_POINTER: AtomicPtr<()> = AtomicPtr::new(null_mut());
+static CHANNEL_POINTER: AtomicPtr<()> = AtomicPtr::new(null_mut());
 
 #[inline]
 unsafe fn packet_pointer(packet: VMBPACKET) -> PVOID {
@@ -295,14 +342,15 @@ impl Raw {
                 return;
             }
             let packet = call!(driver, VmbPacketAllocate(driver.channel));
-            if !black_box(packet).is_null() {
+            if !packet.is_null() {
+                black_box(&packet);
                 call!(driver, VmbPacketFree(packet));
             }
             ExReleaseRundownProtection(driver.packets.get());
         }
     }
 
-    fn transaction(&self, resend: bool, mdl: PMDL) {
+    fn transaction<const CLAIM: bool>(&self, resend: bool, mdl: PMDL) {
         let driver = &*self.0;
         // SAFETY: the channel is open; the node is filled before the packet points to it.
         unsafe {
@@ -317,6 +365,8 @@ impl Raw {
                         ExReleaseRundownProtection(driver.packets.get());
                     } else {
                         node.write(Node {
+                            claim: AtomicU64::new(0),
+                            references: AtomicU32::new(1),
                             packet,
                             driver,
                             bytes: [7; MESSAGE_BYTES],
@@ -324,8 +374,8 @@ impl Raw {
                             mdl,
                         });
                         call!(driver, VmbPacketSetPointer(packet, node.cast()));
-                        call!(driver, VmbPacketSetCompletionRoutine(packet, Some(on_completed)));
-                        send(driver, node);
+                        call!(driver, VmbPacketSetCompletionRoutine(packet, Some(on_completed::<CLAIM>)));
+                        send::<CLAIM>(driver, node);
                     }
                 }
             }
@@ -334,12 +384,21 @@ impl Raw {
     }
 
     pub fn send_and_resend(&self) {
-        self.transaction(true, null_mut());
+        self.transaction::<true>(true, null_mut());
+        mock::complete();
+    }
+
+    pub fn bare_send_and_resend(&self) {
+        self.transaction::<false>(true, null_mut());
         mock::complete();
     }
 
     pub fn external(&self) {
-        self.transaction(false, self.0.mdl);
+        self.transaction::<true>(false, self.0.mdl);
+    }
+
+    pub fn bare_external(&self) {
+        self.transaction::<false>(false, self.0.mdl);
     }
 
     pub fn receive(&self) {
@@ -350,7 +409,7 @@ impl Raw {
         // SAFETY: the entry has room for the value, and is given back here.
         unsafe {
             let entry = self.0.entries.allocate();
-            if !black_box(entry).is_null() {
+            if !entry.is_null() {
                 entry.cast::<[u64; 8]>().write([3; 8]);
                 black_box(entry);
                 self.0.entries.free(entry);

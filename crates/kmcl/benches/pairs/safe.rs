@@ -99,7 +99,9 @@ impl Safe {
     }
 
     pub fn packet(&self) {
-        drop(black_box(self.sender.packet()));
+        if let Ok(packet) = self.sender.packet() {
+            black_box(&packet);
+        }
     }
 
     fn transaction(&self, resend: bool, external: Option<&'static Mdl>) {
@@ -130,7 +132,9 @@ impl Safe {
     pub fn lookaside(&self) {
         // SAFETY: as in `new`.
         let mut irql = unsafe { Dispatch::assume() };
-        drop(black_box(self.list.allocate([3; 8], &mut irql)));
+        if let Ok(entry) = self.list.allocate([3; 8], &mut irql) {
+            black_box(&*entry);
+        }
     }
 
     /// Closes the channel.
