@@ -199,6 +199,8 @@ impl<'c, H: Handler> Running<'c, H> {
 /// channel's owner waits for `packets` before it gives its reference up.
 pub(crate) struct Shared<H: Handler> {
     pub(crate) interface: core::mem::ManuallyDrop<Interface>,
+    /// A copy of the interface's table, one step nearer than the interface's own.
+    functions: KMCL_CLIENT_INTERFACE_V1,
     pub(crate) channel: VMBCHANNEL,
     /// The inner part, once it has its place: the shorter way to it for a completion routine.
     inner: AtomicPtr<Inner<H>>,
@@ -223,7 +225,7 @@ unsafe impl<H: Handler> Sync for Shared<H> {}
 impl<H: Handler> Shared<H> {
     #[inline]
     pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
-        self.interface.table()
+        &self.functions
     }
 
     /// # Safety
@@ -368,6 +370,7 @@ impl Interface {
         };
         let shared = Shared {
             interface: core::mem::ManuallyDrop::new(self.clone()),
+            functions: *self.table(),
             channel,
             inner: AtomicPtr::new(core::ptr::null_mut()),
             nodes: core::mem::ManuallyDrop::new(nodes),

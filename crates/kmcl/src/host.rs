@@ -118,16 +118,27 @@ impl<'a> Reader<'a> {
 /// `from` is valid for reads and `to` for writes of `count` bytes, and they do not overlap.
 #[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
+    // The usual case on its own, as then a `count` that the compiler knows gives straight code: KMCL's messages are aligned to 8.
+    if from.addr() % size_of::<u64>() == 0 {
+        // SAFETY: as the caller says.
+        unsafe { copy_aligned(from, to, count) };
+    } else {
+        // SAFETY: as the caller says.
+        unsafe { copy_unaligned(from, to, count) };
+    }
+}
+
+/// # Safety
+///
+/// As [`copy`].
+#[cold]
+#[inline(never)]
+unsafe fn copy_unaligned(from: *const u8, to: *mut u8, count: usize) {
     let head = from.align_offset(size_of::<u64>()).min(count);
     // SAFETY: the head is part of the whole, for which the caller vouches; behind it the source is aligned or nothing is left.
     unsafe {
-        if head == 0 {
-            // The usual case on its own, as then a `count` that the compiler knows gives straight code: KMCL's messages are aligned to 8.
-            copy_aligned(from, to, count);
-        } else {
-            copy_bytes(from, to, head);
-            copy_aligned(from.add(head), to.add(head), count.saturating_sub(head));
-        }
+        copy_bytes(from, to, head);
+        copy_aligned(from.add(head), to.add(head), count.saturating_sub(head));
     }
 }
 

@@ -15,7 +15,7 @@ use wdk_sys::ntddk::{
     ExDeleteLookasideListEx, ExInitializeLookasideListEx, ExQueryDepthSList, ExpInterlockedPopEntrySList,
     ExpInterlockedPushEntrySList,
 };
-use wdk_sys::{_POOL_TYPE, LOOKASIDE_LIST_EX, PLOOKASIDE_LIST_EX, PSLIST_HEADER};
+use wdk_sys::{_POOL_TYPE, LOOKASIDE_LIST_EX, PLOOKASIDE_LIST_EX};
 
 use crate::irql::Irql;
 use crate::pool::{OutOfMemory, POOL_ALIGNMENT, PoolBox, Tag};
@@ -149,21 +149,16 @@ impl<T> LookasideList<T> {
         self.place.0.get()
     }
 
-    #[inline]
-    fn head(&self) -> PSLIST_HEADER {
-        // The list's head is its first member.
-        self.list().cast()
-    }
-
     /// `ExAllocateFromLookasideListEx`, as documented.
     #[inline]
     pub(crate) fn allocate_raw(&self) -> Option<NonNull<T>> {
+        // The list's head is its first member.
         let list = self.list();
         // SAFETY: the list is initialised and in place; its head may be popped on any processor; its counters are aligned words changed only
         // atomically; its allocate routine was set by its initialisation and takes the list's own type, size and tag.
         let entry = unsafe {
             counter(&raw mut (*list).L.TotalAllocates).fetch_add(1, Ordering::Relaxed);
-            let entry = ExpInterlockedPopEntrySList(self.head());
+            let entry = ExpInterlockedPopEntrySList(list.cast());
             if entry.is_null() {
                 counter(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses).fetch_add(1, Ordering::Relaxed);
                 match (*list).L.__bindgen_anon_4.AllocateEx {
@@ -193,13 +188,13 @@ impl<T> LookasideList<T> {
         // for one.
         unsafe {
             counter(&raw mut (*list).L.TotalFrees).fetch_add(1, Ordering::Relaxed);
-            if ExQueryDepthSList(self.head()) >= (&raw const (*list).L.Depth).read_volatile() {
+            if ExQueryDepthSList(list.cast()) >= (&raw const (*list).L.Depth).read_volatile() {
                 counter(&raw mut (*list).L.__bindgen_anon_3.FreeMisses).fetch_add(1, Ordering::Relaxed);
                 if let Some(free) = (*list).L.__bindgen_anon_5.FreeEx {
                     free(entry.as_ptr().cast(), list);
                 }
             } else {
-                ExpInterlockedPushEntrySList(self.head(), entry.as_ptr().cast());
+                ExpInterlockedPushEntrySList(list.cast(), entry.as_ptr().cast());
             }
         }
     }

@@ -332,7 +332,8 @@ fn checked<H: Handler>(shared: &Shared<H>, payload: &[u8]) -> Result<u32, Error>
     let limit = shared.maximum_packet_size.load(Ordering::Acquire);
     if length == 0 {
         Err(Error::InvalidLength)
-    } else if limit != 0 && length > limit {
+    } else if length.wrapping_sub(1) > limit.wrapping_sub(1) {
+        // A limit of 0, none, has become the largest number.
         Err(Error::TooLarge)
     } else {
         Ok(length)

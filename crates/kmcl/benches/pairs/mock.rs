@@ -403,7 +403,6 @@ struct Channel {
     states: VMB_CHANNEL_STATE_CHANGE_CALLBACKS,
     process: PFN_VMB_CHANNEL_PROCESS_PACKET,
     written: usize,
-    completed: u64,
     ring: [u8; RING],
 }
 
@@ -442,12 +441,6 @@ pub fn deliver() {
     }
 }
 
-/// How many packets of the host's were completed.
-pub fn completed() -> u64 {
-    // SAFETY: the channel was allocated.
-    unsafe { (*CHANNEL.0.get()).completed }
-}
-
 unsafe extern "C" fn channel_allocate(_: PDEVICE_OBJECT, _: BOOLEAN, channel: *mut VMBCHANNEL) -> NTSTATUS {
     let new = Box::into_raw(Box::new(Channel {
         pointer: null_mut(),
@@ -456,7 +449,6 @@ unsafe extern "C" fn channel_allocate(_: PDEVICE_OBJECT, _: BOOLEAN, channel: *m
         states: VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default(),
         process: None,
         written: 0,
-        completed: 0,
         ring: [0; RING],
     }));
     CHANNEL.0.set(new);
@@ -539,7 +531,6 @@ unsafe extern "C" fn channel_packet_complete(context: VMBPACKETCOMPLETION, reply
     // SAFETY: the context of a packet is its channel here.
     unsafe {
         let channel = &mut *context.cast::<Channel>();
-        channel.completed += 1;
         write(channel, reply, length);
     }
 }
