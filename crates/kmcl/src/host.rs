@@ -5,6 +5,7 @@
 //! out: each value is read once, and what was read is the driver's own.
 
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -76,10 +77,12 @@ impl<'a> HostBytes<'a> {
         if part.length < size_of::<T>() {
             return None;
         }
-        let mut value = T::new_zeroed();
-        // SAFETY: the part has the value's size, as just checked.
-        unsafe { copy(part.start, value.as_mut_bytes().as_mut_ptr(), size_of::<T>()) };
-        Some(value)
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the part has the value's size, as just checked; the copy initialises all of the value, of which any bytes are one.
+        unsafe {
+            copy(part.start, value.as_mut_ptr().cast(), size_of::<T>());
+            Some(value.assume_init())
+        }
     }
 
     /// A cursor from the first byte on.

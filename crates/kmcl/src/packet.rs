@@ -645,8 +645,9 @@ impl<H: Handler> OwnedPacket<H> {
             let node_ref = node.as_ref();
             node_ref.references.acquire();
             let send = node_ref.claim.begin();
-            let status = call(node_ref.shared().table(), node_ref.packet, start, length);
-            node_ref.shared().gate.release_raw();
+            let shared = node_ref.shared();
+            let status = call(shared.table(), node_ref.packet, start, length);
+            shared.gate.release_raw();
             let result = if status >= 0 {
                 Ok(())
             } else {
@@ -729,15 +730,15 @@ unsafe extern "C" fn on_completed<H: Handler>(
     };
     // SAFETY: as above.
     let node_ref = unsafe { node.as_ref() };
+    if !node_ref.claim.complete() {
+        return;
+    }
     debug_assert_eq!(
         // SAFETY: the packet is valid in its completion routine.
         unsafe { routes::packet_channel(packet) },
         node_ref.shared().channel,
         "a packet and its node belong to one channel"
     );
-    if !node_ref.claim.complete() {
-        return;
-    }
     // The claim is ours: the packet, its context and the owner's reference.
     let packet_owner = OwnedPacket::<H> { node };
     // SAFETY: the inner part lives until the channel has been cleaned up, after the last callback.

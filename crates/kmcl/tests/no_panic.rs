@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(
         output.status.success(),
         "{command:?}:\n{}",
@@ -25,7 +27,12 @@ fn a_release_build_calls_no_panic_function() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     run(Command::new(&cargo)
         .args(["rustc", "--release", "--quiet", "--package", "kmcl", "--lib"])
-        .args(["--config", "profile.release.lto=false", "--config", "profile.release.codegen-units=1"])
+        .args([
+            "--config",
+            "profile.release.lto=false",
+            "--config",
+            "profile.release.codegen-units=1",
+        ])
         .arg("--target-dir")
         .arg(&target)
         .current_dir(manifest));
@@ -33,19 +40,32 @@ fn a_release_build_calls_no_panic_function() {
     let object = target.join("consumer.o");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     run(Command::new(rustc)
-        .args(["--edition=2024", "--crate-type=lib", "--emit=obj", "-Copt-level=3", "-Cpanic=abort"])
+        .args([
+            "--edition=2024",
+            "--crate-type=lib",
+            "--emit=obj",
+            "-Copt-level=3",
+            "-Cpanic=abort",
+        ])
         .args(["-Ccodegen-units=1", "-o"])
         .arg(&object)
         .arg("-L")
         .arg(release.join("deps"))
-        .arg(format!("--extern=kmcl={}", release.join("libkmcl.rlib").display()))
+        .arg(format!(
+            "--extern=kmcl={}",
+            release.join("libkmcl.rlib").display()
+        ))
         .arg(&source));
     for file in [object, release.join("libkmcl.rlib")] {
-        let symbols = run(Command::new("nm").args(["--demangle", "--undefined-only"]).arg(&file));
+        let symbols = run(Command::new("nm")
+            .args(["--demangle", "--undefined-only"])
+            .arg(&file));
         let panics: Vec<&str> = symbols
             .lines()
             .map(|line| line.trim().trim_start_matches("U "))
-            .filter(|name| name.contains("panic") || name.contains("unwrap_failed") || name.contains("slice_index"))
+            .filter(|name| {
+                name.contains("panic") || name.contains("unwrap_failed") || name.contains("slice_index")
+            })
             .collect();
         assert!(
             panics.is_empty(),

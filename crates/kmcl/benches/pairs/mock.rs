@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, PFN_VMB_CHANNEL_PROCESS_PACKET, PFN_VMB_CHANNEL_PROCESSING_COMPLETE,
-    PFN_VMB_PACKET_COMPLETION_ROUTINE, PVMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMB_CHANNEL_STATE_CHANGE_CALLBACKS,
-    VMBCHANNEL, VMBPACKET, VMBPACKETCOMPLETION,
+    PFN_VMB_PACKET_COMPLETION_ROUTINE, PVMB_CHANNEL_STATE_CHANGE_CALLBACKS,
+    VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMBCHANNEL, VMBPACKET, VMBPACKETCOMPLETION,
 };
 use wdk_sys_lite::{
     _MDL, _WDFFUNCENUM, BOOLEAN, EVENT_TYPE, GUID, INTERFACE, KIRQL, KPRIORITY, KPROCESSOR_MODE, KSPIN_LOCK,
     KWAIT_REASON, LONG, LPCGUID, MEMORY_CACHING_TYPE, NTSTATUS, PALLOCATE_FUNCTION_EX, PDEVICE_OBJECT,
-    PEX_RUNDOWN_REF, PFREE_FUNCTION_EX, PINTERFACE, PIRP, PKSPIN_LOCK, PLARGE_INTEGER, PLOOKASIDE_LIST_EX, PMDL,
-    POOL_FLAGS, POOL_TYPE, PRKEVENT, PSLIST_ENTRY, PSLIST_HEADER, PVOID, PWDF_DRIVER_GLOBALS, SIZE_T,
+    PEX_RUNDOWN_REF, PFREE_FUNCTION_EX, PINTERFACE, PIRP, PKSPIN_LOCK, PLARGE_INTEGER, PLOOKASIDE_LIST_EX,
+    PMDL, POOL_FLAGS, POOL_TYPE, PRKEVENT, PSLIST_ENTRY, PSLIST_HEADER, PVOID, PWDF_DRIVER_GLOBALS, SIZE_T,
     STATUS_SUCCESS, ULONG, USHORT, WDFDEVICE, WDFFUNC,
 };
 
@@ -426,7 +426,12 @@ pub fn complete() {
         let channel = CHANNEL.0.get();
         let packet = std::mem::replace(&mut (*channel).in_flight, null_mut());
         let routine = (*packet).routine.expect("a completion routine");
-        routine(packet.cast(), STATUS_SUCCESS, MESSAGE.as_ptr().cast_mut().cast(), 16);
+        routine(
+            packet.cast(),
+            STATUS_SUCCESS,
+            MESSAGE.as_ptr().cast_mut().cast(),
+            16,
+        );
     }
 }
 
@@ -437,7 +442,13 @@ pub fn deliver() {
     unsafe {
         let channel = CHANNEL.0.get();
         let process = (*channel).process.expect("a callback");
-        process(channel.cast(), channel.cast(), MESSAGE.as_ptr().cast_mut().cast(), 64, 0);
+        process(
+            channel.cast(),
+            channel.cast(),
+            MESSAGE.as_ptr().cast_mut().cast(),
+            64,
+            0,
+        );
     }
 }
 
@@ -509,7 +520,10 @@ unsafe extern "C" fn channel_enable(channel: VMBCHANNEL) -> NTSTATUS {
         if let Some(opened) = states.EvtChannelOpened {
             opened(channel);
         }
-        for callback in [states.EvtChannelStarted, states.EvtChannelPostStarted].into_iter().flatten() {
+        for callback in [states.EvtChannelStarted, states.EvtChannelPostStarted]
+            .into_iter()
+            .flatten()
+        {
             callback(channel);
         }
     }
@@ -520,7 +534,10 @@ unsafe extern "C" fn channel_disable(channel: VMBCHANNEL) {
     // SAFETY: as above.
     unsafe {
         let states = (*channel.cast::<Channel>()).states;
-        for callback in [states.EvtChannelSuspend, states.EvtChannelClosed].into_iter().flatten() {
+        for callback in [states.EvtChannelSuspend, states.EvtChannelClosed]
+            .into_iter()
+            .flatten()
+        {
             callback(channel);
         }
     }
@@ -600,13 +617,22 @@ unsafe extern "C" fn packet_set_pointer(packet: VMBPACKET, pointer: PVOID) {
 }
 
 #[inline(never)]
-unsafe extern "C" fn packet_set_completion_routine(packet: VMBPACKET, routine: PFN_VMB_PACKET_COMPLETION_ROUTINE) {
+unsafe extern "C" fn packet_set_completion_routine(
+    packet: VMBPACKET,
+    routine: PFN_VMB_PACKET_COMPLETION_ROUTINE,
+) {
     // SAFETY: the packet is valid.
     unsafe { (*packet.cast::<Packet>()).routine = routine };
 }
 
 #[inline(never)]
-unsafe extern "C" fn packet_send(packet: VMBPACKET, buffer: PVOID, length: u32, _: PMDL, _flags: u32) -> NTSTATUS {
+unsafe extern "C" fn packet_send(
+    packet: VMBPACKET,
+    buffer: PVOID,
+    length: u32,
+    _: PMDL,
+    _flags: u32,
+) -> NTSTATUS {
     let packet = packet.cast::<Packet>();
     // SAFETY: the packet is valid, and the buffer readable.
     unsafe {
@@ -631,7 +657,10 @@ unsafe extern "C" fn packet_send_with_external_mdl(
     // SAFETY: the packet and the MDL are valid, and the buffer readable.
     unsafe {
         let channel = &mut *(*packet).channel;
-        let mut range = [mdl as u64, u64::from(offset) << 32 | u64::from(mdl_length.min((*mdl).ByteCount))];
+        let mut range = [
+            mdl as u64,
+            u64::from(offset) << 32 | u64::from(mdl_length.min((*mdl).ByteCount)),
+        ];
         write(channel, range.as_mut_ptr().cast(), 16);
         write(channel, buffer, length);
         channel.in_flight = packet;

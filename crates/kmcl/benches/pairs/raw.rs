@@ -17,11 +17,13 @@ use kmcl_sys::{
 };
 use wdk_sys_lite::ntddk::{
     ExAcquireRundownProtection, ExAllocatePool2, ExDeleteLookasideListEx, ExInitializeLookasideListEx,
-    ExInitializeRundownProtection, ExQueryDepthSList, ExReleaseRundownProtection, ExWaitForRundownProtectionRelease,
-    ExpInterlockedPopEntrySList, ExpInterlockedPushEntrySList, IoAllocateMdl, MmBuildMdlForNonPagedPool,
+    ExInitializeRundownProtection, ExQueryDepthSList, ExReleaseRundownProtection,
+    ExWaitForRundownProtectionRelease, ExpInterlockedPopEntrySList, ExpInterlockedPushEntrySList,
+    IoAllocateMdl, MmBuildMdlForNonPagedPool,
 };
 use wdk_sys_lite::{
-    _POOL_TYPE, EX_RUNDOWN_REF, LOOKASIDE_LIST_EX, NTSTATUS, PLOOKASIDE_LIST_EX, PMDL, POOL_FLAG_NON_PAGED, PVOID,
+    _POOL_TYPE, EX_RUNDOWN_REF, LOOKASIDE_LIST_EX, NTSTATUS, PLOOKASIDE_LIST_EX, PMDL, POOL_FLAG_NON_PAGED,
+    PVOID,
 };
 
 use super::{EXTERNAL_BYTES, MESSAGE_BYTES, mock};
@@ -57,7 +59,8 @@ impl List {
             if !entry.is_null() {
                 return entry.cast();
             }
-            AtomicU32::from_ptr(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses).fetch_add(1, Ordering::Relaxed);
+            AtomicU32::from_ptr(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses)
+                .fetch_add(1, Ordering::Relaxed);
             let allocate = (*list).L.__bindgen_anon_4.AllocateEx.unwrap_unchecked();
             allocate((*list).L.Type, (*list).L.Size.into(), (*list).L.Tag, list)
         }
@@ -73,7 +76,8 @@ impl List {
             if ExQueryDepthSList(list.cast()) < (&raw const (*list).L.Depth).read_volatile() {
                 ExpInterlockedPushEntrySList(list.cast(), entry.cast());
             } else {
-                AtomicU32::from_ptr(&raw mut (*list).L.__bindgen_anon_3.FreeMisses).fetch_add(1, Ordering::Relaxed);
+                AtomicU32::from_ptr(&raw mut (*list).L.__bindgen_anon_3.FreeMisses)
+                    .fetch_add(1, Ordering::Relaxed);
                 (*list).L.__bindgen_anon_5.FreeEx.unwrap_unchecked()(entry, list);
             }
         }
@@ -214,7 +218,12 @@ unsafe fn give_back(driver: &Driver, node: *mut Node) {
     }
 }
 
-unsafe extern "C" fn on_completed<const CLAIM: bool>(packet: VMBPACKET, _status: NTSTATUS, buffer: PVOID, length: u32) {
+unsafe extern "C" fn on_completed<const CLAIM: bool>(
+    packet: VMBPACKET,
+    _status: NTSTATUS,
+    buffer: PVOID,
+    length: u32,
+) {
     // SAFETY: the packet's pointer is its node, whose driver is there until every packet is back; the host may write the reply, so each word
     // is read once.
     unsafe {
@@ -310,7 +319,10 @@ impl Raw {
                 mdl: null_mut(),
             });
             let mut channel = null_mut();
-            assert_eq!(call!(driver, VmbChannelAllocate(null_mut(), 0, &raw mut channel)), 0);
+            assert_eq!(
+                call!(driver, VmbChannelAllocate(null_mut(), 0, &raw mut channel)),
+                0
+            );
             driver.channel = channel;
             ExInitializeRundownProtection(driver.packets.get());
             ExInitializeRundownProtection(driver.gate.get());
@@ -374,7 +386,10 @@ impl Raw {
                             mdl,
                         });
                         call!(driver, VmbPacketSetPointer(packet, node.cast()));
-                        call!(driver, VmbPacketSetCompletionRoutine(packet, Some(on_completed::<CLAIM>)));
+                        call!(
+                            driver,
+                            VmbPacketSetCompletionRoutine(packet, Some(on_completed::<CLAIM>))
+                        );
                         send::<CLAIM>(driver, node);
                     }
                 }

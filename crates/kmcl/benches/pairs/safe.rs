@@ -86,7 +86,8 @@ impl Safe {
             panic!("the channel cannot be enabled");
         };
         let sender = channel.handler().0.lock(&mut irql).take().expect("a sender");
-        let buffer = HostBuffer::try_new(NonZeroU32::new(EXTERNAL_BYTES).expect("not zero"), TAG).expect("memory");
+        let buffer =
+            HostBuffer::try_new(NonZeroU32::new(EXTERNAL_BYTES).expect("not zero"), TAG).expect("memory");
         let Ok(mdl) = Mdl::try_new(buffer) else {
             panic!("no MDL");
         };

@@ -51,7 +51,9 @@ impl Handler for Driver {
         let sender = cx.sender();
         let mut reply = [0; 16];
         if sender.sync_request(b"hello", &mut reply, None, cx.irql()).is_ok() {
-            let _ = sender.packet().map(|packet| packet.send_copied(&reply, cx.irql()));
+            let _ = sender
+                .packet()
+                .map(|packet| packet.send_copied(&reply, cx.irql()));
         }
     }
 
@@ -144,12 +146,17 @@ pub fn send(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<OwnedPacket<Driv
 
 pub fn send_in_place(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<Message> {
     let packet = sender.transaction_in_place(Message { bytes, mdl: None }).ok()?;
-    packet.send(Mode::Notify).err()?.packet.map(OwnedPacket::into_context)
+    packet
+        .send(Mode::Notify)
+        .err()?
+        .packet
+        .map(OwnedPacket::into_context)
 }
 
 pub fn lookaside(list: &LookasideList<[u64; 8]>, irql: &mut Dispatch<'_>) -> u64 {
-    list.allocate([1; 8], irql)
-        .map_or(0, |entry| entry.into_inner().iter().fold(0, |sum, word| sum ^ word))
+    list.allocate([1; 8], irql).map_or(0, |entry| {
+        entry.into_inner().iter().fold(0, |sum, word| sum ^ word)
+    })
 }
 
 pub fn list(irql: &mut Dispatch<'_>) -> Result<LookasideList<[u64; 8]>, Error> {
