@@ -68,7 +68,7 @@
 //! | `VmbClientChannelInitSetTargetPnp` | [`ChannelConfig::target_pnp`](crate::channel::ChannelConfig::target_pnp) | PASSIVE | configuration; the GUIDs are kept |
 //! | `VmbPacketAllocate` | [`Sender::packet`, `Sender::transaction`](crate::packet::Sender::transaction) | DISPATCH | the packet is the caller's |
 //! | `VmbPacketFree` | [drop of Packet, `OwnedPacket`](crate::packet::OwnedPacket) | DISPATCH | not in flight |
-//! | `VmbPacketGetChannel` | [the completion routine](crate::packet::Completed) | DISPATCH | in flight |
+//! | `VmbPacketGetChannel` | [the completion routine, to check in debug builds](crate::packet::Completed) | DISPATCH | in flight |
 //! | `VmbPacketGetPointer` | [the completion routine](crate::packet::Completed) | DISPATCH | the packet's node |
 //! | `VmbPacketInitialize` | [`Sender::transaction_in_place`](crate::packet::Sender::transaction_in_place) | DISPATCH | memory of the library's |
 //! | `VmbPacketSend` | [`OwnedPacket::send`, `Packet::send_static`, `Packet::send_copied`](crate::packet::OwnedPacket::send) | DISPATCH | started; consumes the packet |
