@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ntsim::Config;
-use ntsim::vmbus::HostChannel;
 use ntsim::vmbus::backends::{self, MISBEHAVIOURS};
+use ntsim::vmbus::{HostChannel, PageRange};
 use vmbchan::ioctl::IOCTL_VMBCHAN_TRANSACT;
 
 use crate::guest::{info, message, open, run, same, seeds};
@@ -130,4 +130,52 @@ fn a_message_longer_than_the_limit_is_counted_and_not_delivered() {
         )
         .expect_finished();
     }
+}
+
+#[test]
+fn a_message_with_external_data_is_counted_and_not_delivered() {
+    let host = |channel: HostChannel| {
+        while channel.wait_open() {
+            let page = PageRange {
+                length: 4096,
+                offset: 0,
+                frames: vec![1],
+            };
+            let _ = channel.send_external(&message(1, 64), &[page]);
+            let _ = channel.send(&message(2, 64), false);
+            channel.wait_closed();
+        }
+    };
+    seeds(10, host, |guest| {
+        guest.program(|_, file| {
+            assert_eq!(file.read(64), Ok(message(2, 64)));
+            assert_eq!(info(file).messages_malformed, 1);
+        });
+    });
+}
+
+#[test]
+fn messages_of_a_session_that_has_ended_are_not_delivered() {
+    let host = |channel: HostChannel| {
+        let mut session = 0;
+        while channel.wait_open() {
+            session += 1;
+            for _ in 0..3 {
+                let _ = channel.send(&[session; 8], false);
+            }
+            channel.wait_closed();
+        }
+    };
+    seeds(20, host, |guest| {
+        for session in 1..4 {
+            guest.program(move |process, file| {
+                while info(file).messages_waiting < 3 {
+                    process.sleep(Duration::from_micros(10));
+                }
+                assert_eq!(file.read(8), Ok(vec![session; 8]));
+            });
+            guest.system.power_down(guest.pdo).expect("asleep");
+            guest.system.power_up(guest.pdo).expect("awake");
+        }
+    });
 }
