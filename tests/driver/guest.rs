@@ -100,6 +100,11 @@ pub fn run<R: Send + 'static>(
     host: impl FnOnce(HostChannel) + Send + 'static,
     program: impl FnOnce(&Guest<'_>) -> R + Send + 'static,
 ) -> Report<R> {
+    let config = Config {
+        // A program that looks again and again for what never comes is to end as a failure too.
+        max_steps: Some(5_000_000),
+        ..config
+    };
     Machine::run(config, move |system| {
         let driver = system.load_driver(image(parameters)).expect("the driver loads");
         let offer = system.offer(Offer::new(INTERFACE_TYPE, INSTANCE), host);
