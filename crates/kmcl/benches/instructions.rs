@@ -5,6 +5,13 @@
 //! the machine's load, and repeat exactly. Pairs whose safe side takes more than [`GOAL`] times the raw side's
 //! instructions are marked; pool that is allocated in the steady state fails the run.
 #![allow(missing_docs, reason = "a program")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_ptr_alignment,
+    reason = "small numbers, and blocks that are aligned to 16 bytes"
+)]
+#![allow(clippy::unused_self, reason = "both sides of a pair have one form")]
 
 mod pairs;
 
