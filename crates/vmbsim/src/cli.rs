@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and what is refused.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -120,9 +121,42 @@ fn processors(text: &str) -> Result<NonZeroUsize, String> {
     }
 }
 
-/// Does what the command line asks for.
+/// Where the program reads and prints.
+pub struct Streams<'a> {
+    /// Standard input.
+    pub input: &'a mut dyn Read,
+    /// Standard output.
+    pub output: &'a mut dyn Write,
+    /// Standard error.
+    pub error: &'a mut dyn Write,
+}
+
+/// Does what the process's command line asks for.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let code = run(
+        std::env::args_os(),
+        &mut Streams {
+            input: &mut std::io::stdin(),
+            output: &mut std::io::stdout(),
+            error: &mut std::io::stderr(),
+        },
+    );
+    ExitCode::from(code)
+}
+
+/// Does what a command line asks for; the exit code. What cannot be printed, because nobody listens any more, is dropped.
+fn run(arguments: impl Iterator<Item = OsString>, streams: &mut Streams<'_>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            let _ = write!(streams.error, "{}", error.render());
+            return 2;
+        }
+        Err(help) => {
+            let _ = write!(streams.output, "{}", help.render());
+            return 0;
+        }
+    };
     let result = match cli.command {
         Some(Command::Explore(arguments)) => {
             let ExploreArguments {
@@ -131,16 +165,16 @@ pub fn main() -> ExitCode {
                 processors,
                 jobs,
             } = arguments;
-            Ok(explore::explore(seed, seeds, processors, jobs))
+            Ok(explore::explore(seed, seeds, processors, jobs, streams.output))
         }
-        None => run_transfer(&cli.transfer),
+        None => run_transfer(&cli.transfer, streams),
     };
     match result {
-        Ok(Finding::None) => ExitCode::SUCCESS,
-        Ok(Finding::Some) => ExitCode::from(1),
+        Ok(Finding::None) => 0,
+        Ok(Finding::Some) => 1,
         Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
+            let _ = writeln!(streams.error, "error: {error}");
+            2
         }
     }
 }
@@ -169,12 +203,12 @@ pub enum UsageError {
 /// The file that is sent when none is named: it comes with the program.
 const DEFAULT_INPUT: &[u8] = include_bytes!("../../../src/entry.rs");
 
-fn read_input(path: Option<&Path>) -> Result<Vec<u8>, UsageError> {
+fn read_input(path: Option<&Path>, standard: &mut dyn Read) -> Result<Vec<u8>, UsageError> {
     match path {
         None => Ok(DEFAULT_INPUT.to_vec()),
         Some(path) if path == Path::new("-") => {
             let mut bytes = Vec::new();
-            std::io::stdin()
+            standard
                 .read_to_end(&mut bytes)
                 .map_err(|error| UsageError::Input("standard input".to_owned(), error))?;
             Ok(bytes)
@@ -185,16 +219,16 @@ fn read_input(path: Option<&Path>) -> Result<Vec<u8>, UsageError> {
     }
 }
 
-fn write_output(path: &Path, bytes: &[u8]) -> Result<(), UsageError> {
+fn write_output(path: &Path, bytes: &[u8], standard: &mut dyn Write) -> Result<(), UsageError> {
     if path == Path::new("-") {
-        return std::io::stdout()
+        return standard
             .write_all(bytes)
             .map_err(|error| UsageError::Output("standard output".to_owned(), error));
     }
     std::fs::write(path, bytes).map_err(|error| UsageError::Output(path.display().to_string(), error))
 }
 
-fn run_transfer(arguments: &TransferArguments) -> Result<Finding, UsageError> {
+fn run_transfer(arguments: &TransferArguments, streams: &mut Streams<'_>) -> Result<Finding, UsageError> {
     let limit = transfer::MAXIMUM_MESSAGE_SIZE;
     if arguments.message_size > limit {
         return Err(UsageError::MessageSize {
@@ -202,7 +236,7 @@ fn run_transfer(arguments: &TransferArguments) -> Result<Finding, UsageError> {
             limit,
         });
     }
-    let input = read_input(arguments.input.as_deref())?;
+    let input = read_input(arguments.input.as_deref(), streams.input)?;
     let to_standard_output = arguments.output.as_deref() == Some(Path::new("-"));
     let started = std::time::Instant::now();
     let result = transfer::run(transfer::Plan {
@@ -215,7 +249,7 @@ fn run_transfer(arguments: &TransferArguments) -> Result<Finding, UsageError> {
         verifier: arguments.verifier == Switch::On,
     });
     if let Some(path) = &arguments.output {
-        write_output(path, &result.output)?;
+        write_output(path, &result.output, streams.output)?;
     }
     let summary = report::Summary::new(&result, started.elapsed());
     let text = if arguments.json {
@@ -223,10 +257,17 @@ fn run_transfer(arguments: &TransferArguments) -> Result<Finding, UsageError> {
     } else {
         summary.table()
     };
-    if to_standard_output {
-        eprintln!("{text}");
-    } else {
-        println!("{text}");
+    if let Some(stack) = &result.bug_check_details {
+        let _ = writeln!(streams.error, "{stack}");
     }
+    let place = if to_standard_output {
+        &mut *streams.error
+    } else {
+        &mut *streams.output
+    };
+    let _ = writeln!(place, "{text}");
     Ok(summary.finding())
 }
+
+#[cfg(test)]
+mod tests;

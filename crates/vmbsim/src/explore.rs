@@ -1,5 +1,6 @@
 //! Many seeds, each a life of the driver with one event at a random moment.
 
+use std::io::Write;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,7 @@ pub fn explore(
     seeds: NonZeroU64,
     processors: NonZeroUsize,
     jobs: Option<NonZeroUsize>,
+    output: &mut dyn Write,
 ) -> Finding {
     let jobs = jobs
         .or_else(|| std::thread::available_parallelism().ok())
@@ -57,12 +59,18 @@ pub fn explore(
     failures.sort();
     if let Some((seed, problem)) = failures.first() {
         bar.abandon();
-        println!("seed {seed}: {problem}");
-        println!("repeat it with: cargo sim explore --seed {seed} --seeds 1 --processors {processors}");
+        let _ = writeln!(output, "seed {seed}: {problem}");
+        let _ = writeln!(
+            output,
+            "repeat it with: cargo sim explore --seed {seed} --seeds 1 --processors {processors}"
+        );
         return Finding::Some;
     }
     bar.finish_and_clear();
-    println!("{seeds} seeds from {first}: no bug check, no leak, no hang");
+    let _ = writeln!(
+        output,
+        "{seeds} seeds from {first}: no bug check, no leak, no hang"
+    );
     Finding::None
 }
 

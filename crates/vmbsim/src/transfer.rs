@@ -43,6 +43,8 @@ pub struct Transfer {
     pub figures: Figures,
     /// The bug check that stopped the machine.
     pub bug_check: Option<String>,
+    /// All that is known of it, with its stacks.
+    pub bug_check_details: Option<String>,
     /// What the driver did not give back.
     pub leaks: u64,
     /// Why the transfer failed, if it did and should not have.
@@ -74,6 +76,7 @@ pub fn run(plan: Plan) -> Transfer {
         output: Vec::new(),
         figures: Figures::default(),
         bug_check: None,
+        bug_check_details: None,
         leaks: 0,
         problem: None,
         interrupted: false,
@@ -94,7 +97,7 @@ pub fn run(plan: Plan) -> Transfer {
             }
         }
         Outcome::BugCheck(check) => {
-            eprintln!("{check:#?}");
+            transfer.bug_check_details = Some(format!("{check:#?}"));
             transfer.bug_check = Some(check.to_string());
         }
         Outcome::Hung(waiting) => {

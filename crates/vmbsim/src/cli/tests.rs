@@ -1,20 +1,42 @@
 //! The program as a user runs it: files through the guest and back, bad usage, exit codes.
 
-use std::io::Write;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn vmbsim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vmbsim"))
-        .args(arguments)
-        .output()
-        .expect("the program starts")
+use super::{Streams, run};
+
+/// What a run printed, and its exit code.
+struct Output {
+    code: u8,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
+fn vmbsim_with(input: &[u8], arguments: &[&str]) -> Output {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let arguments = std::iter::once("vmbsim")
+        .chain(arguments.iter().copied())
+        .map(OsString::from);
+    let mut streams = Streams {
+        input: &mut &*input,
+        output: &mut stdout,
+        error: &mut stderr,
+    };
+    let code = run(arguments, &mut streams);
+    Output { code, stdout, stderr }
+}
+
+fn vmbsim(arguments: &[&str]) -> Output {
+    vmbsim_with(&[], arguments)
+}
+
+/// A file in a folder of this test run's own.
 fn place(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+    let folder = std::env::temp_dir().join(format!("vmbsim-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the test's files");
+    folder.join(name)
 }
 
 fn text(path: &Path) -> &str {
@@ -42,8 +64,8 @@ fn send(length: usize, more: &[&str]) -> Value {
     let result = vmbsim(&arguments);
     let report = String::from_utf8(result.stdout).unwrap();
     assert_eq!(
-        result.status.code(),
-        Some(0),
+        result.code,
+        0,
         "{report}{}",
         String::from_utf8_lossy(&result.stderr)
     );
@@ -54,7 +76,7 @@ fn send(length: usize, more: &[&str]) -> Value {
 fn refused(arguments: &[&str], why: &str) {
     let result = vmbsim(arguments);
     let error = String::from_utf8_lossy(&result.stderr).into_owned();
-    assert_eq!(result.status.code(), Some(2), "{error}");
+    assert_eq!(result.code, 2, "{error}");
     assert!(error.contains(why), "{error}");
     assert!(result.stdout.is_empty());
 }
@@ -120,12 +142,7 @@ fn a_host_that_takes_its_device_back_ends_the_transfer_and_is_no_finding() {
     let input = place("rescinded");
     std::fs::write(&input, bytes(100_000)).unwrap();
     let result = vmbsim(&["--json", "--input", text(&input), "--host", "rescind"]);
-    assert_eq!(
-        result.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&result.stderr)
-    );
+    assert_eq!(result.code, 0, "{}", String::from_utf8_lossy(&result.stderr));
     let report: Value = serde_json::from_slice(&result.stdout).unwrap();
     assert!(report["bytes_back"].as_u64().unwrap() < 100_000, "{report}");
     assert_eq!(report["leaks"], 0);
@@ -134,20 +151,7 @@ fn a_host_that_takes_its_device_back_ends_the_transfer_and_is_no_finding() {
 
 #[test]
 fn standard_input_and_output_stand_for_files() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vmbsim"))
-        .args(["--input", "-", "--output", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"through the guest")
-        .unwrap();
-    let result = child.wait_with_output().unwrap();
+    let result = vmbsim_with(b"through the guest", &["--input", "-", "--output", "-"]);
     assert_eq!(result.stdout, b"through the guest");
     assert!(
         String::from_utf8_lossy(&result.stderr).contains("SHA-256"),
@@ -158,7 +162,7 @@ fn standard_input_and_output_stand_for_files() {
 #[test]
 fn the_table_says_what_happened() {
     let result = vmbsim(&[]);
-    assert_eq!(result.status.code(), Some(0));
+    assert_eq!(result.code, 0);
     let table = String::from_utf8_lossy(&result.stdout).into_owned();
     for word in [
         "bytes in",
@@ -191,7 +195,7 @@ fn bad_usage_is_refused_with_its_reason() {
 #[test]
 fn help_names_every_option() {
     let result = vmbsim(&["--help"]);
-    assert_eq!(result.status.code(), Some(0));
+    assert_eq!(result.code, 0);
     let help = String::from_utf8_lossy(&result.stdout).into_owned();
     for option in [
         "--input",
@@ -213,6 +217,6 @@ fn help_names_every_option() {
 fn exploring_finds_nothing_in_the_driver() {
     let result = vmbsim(&["explore", "--seeds", "100", "--seed", "1000"]);
     let text = String::from_utf8_lossy(&result.stdout).into_owned();
-    assert_eq!(result.status.code(), Some(0), "{text}");
+    assert_eq!(result.code, 0, "{text}");
     assert!(text.contains("100 seeds from 1000"), "{text}");
 }
