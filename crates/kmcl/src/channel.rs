@@ -15,8 +15,11 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::num::NonZeroU32;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::ops::Deref;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT,
@@ -29,9 +32,9 @@ use crate::interface::{Interface, routes};
 use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive};
 use crate::lookaside::{Counters, LookasideList};
 use crate::packet::{Completed, Node, Sender, Transaction};
-use crate::pool::{PoolArc, PoolBox, Tag};
+use crate::pool::{OutOfMemory, PoolArc, Tag};
 use crate::status::{Error, Status};
-use crate::sync::{Confined, Rundown};
+use crate::sync::{Confined, Gate};
 
 const TAG: Tag = Tag::new(*b"KmCh");
 
@@ -103,7 +106,7 @@ pub trait Handler: Send + Sync + Sized + 'static {
 
 /// What a state callback is given: a witness of `PASSIVE_LEVEL`, and senders.
 pub struct Context<'c, H: Handler> {
-    shared: &'c PoolArc<Shared<H>>,
+    shared: SharedRef<'c, H>,
     irql: CallbackPassive<'c>,
 }
 
@@ -149,13 +152,13 @@ impl<'c, H: Handler> Context<'c, H> {
     /// next start.
     #[must_use]
     pub fn sender(&self) -> Sender<H> {
-        Sender::new(self.shared.clone())
+        Sender::new(self.shared.owner())
     }
 }
 
 /// What [`Handler::post_started`] is given: as [`Context`], with a witness that allows waiting for a reply.
 pub struct PostStarted<'c, H: Handler> {
-    shared: &'c PoolArc<Shared<H>>,
+    shared: SharedRef<'c, H>,
     irql: ReplyPassive<'c>,
 }
 
@@ -168,13 +171,13 @@ impl<'c, H: Handler> PostStarted<'c, H> {
     /// A way to send, which may be kept.
     #[must_use]
     pub fn sender(&self) -> Sender<H> {
-        Sender::new(self.shared.clone())
+        Sender::new(self.shared.owner())
     }
 }
 
 /// What a packet callback is given: a witness of at most `DISPATCH_LEVEL`, and senders.
 pub struct Running<'c, H: Handler> {
-    shared: &'c PoolArc<Shared<H>>,
+    shared: SharedRef<'c, H>,
     irql: Dispatch<'c>,
 }
 
@@ -187,37 +190,40 @@ impl<'c, H: Handler> Running<'c, H> {
     /// A way to send.
     #[must_use]
     pub fn sender(&self) -> Sender<H> {
-        Sender::new(self.shared.clone())
+        Sender::new(self.shared.owner())
     }
 }
 
-/// What senders and packets share with the channel, and may outlive it with.
+/// What a channel's owner, its callbacks, senders and packets share; senders may outlive the channel with it.
 ///
 /// # Invariants
 ///
-/// While `packets` can be acquired or is held, `channel` is an allocated channel of `interface`'s, `nodes` is there, and so is this value: the
-/// channel's owner waits for `packets` before it gives its reference up.
+/// While `packets` can be acquired or is held, and until the last callback of the states and of received packets has returned, `channel` is an
+/// allocated channel of `interface`'s, and `interface`, `nodes` and `handler` are there: the channel's owner waits for `packets` before it gives them up.
+/// It is in nonpaged pool and stays there; the channel's pointer is its address.
 pub(crate) struct Shared<H: Handler> {
-    pub(crate) interface: core::mem::ManuallyDrop<Interface>,
     /// A copy of the interface's table, one step nearer than the interface's own.
     functions: KMCL_CLIENT_INTERFACE_V1,
     pub(crate) channel: VMBCHANNEL,
-    /// The inner part, once it has its place: the shorter way to it for a completion routine.
-    inner: AtomicPtr<Inner<H>>,
-    pub(crate) nodes: core::mem::ManuallyDrop<LookasideList<Node<H>>>,
-    /// Held for the time of a send; run down while the channel is not started.
-    pub(crate) gate: Rundown,
-    gate_open: AtomicBool,
-    /// Held while a GPADL is created or deleted; run down while the channel is not open.
-    pub(crate) open: Rundown,
-    is_open: AtomicBool,
-    pub(crate) gpadls: crate::gpadl::List,
-    /// Held for as long as a packet, its node or an incoming packet's completion is out.
-    pub(crate) packets: Rundown,
     pub(crate) maximum_packet_size: AtomicU32,
+    /// Held as long as a packet, its node, an incoming packet's completion or the completion routine's call is out.
+    pub(crate) packets: Gate,
+    /// Held for the time of a send; closed while the channel is not started.
+    pub(crate) gate: Gate,
+    /// Held while a GPADL is created or deleted; closed while the channel is not open.
+    pub(crate) open: Gate,
+    pub(crate) nodes: ManuallyDrop<LookasideList<Node<H>>>,
+    pub(crate) handler: ManuallyDrop<H>,
+    pub(crate) gpadls: crate::gpadl::List,
+    interface: ManuallyDrop<Interface>,
+    /// What KMCL is given pointers to: no text says whether it copies them, so they stay until after the cleanup.
+    callbacks: UnsafeCell<VMB_CHANNEL_STATE_CHANGE_CALLBACKS>,
+    name: UnsafeCell<UNICODE_STRING>,
+    target: UnsafeCell<[GUID; 2]>,
 }
 
-// SAFETY: the channel handle may be used from any thread; the rest is made to be shared.
+// SAFETY: the channel handle may be used from any thread, a handler is `Send` and `Sync`, the cells are written only while the channel is being
+// configured, by its one owner; the rest is made to be shared.
 unsafe impl<H: Handler> Send for Shared<H> {}
 // SAFETY: as above.
 unsafe impl<H: Handler> Sync for Shared<H> {}
@@ -228,99 +234,93 @@ impl<H: Handler> Shared<H> {
         &self.functions
     }
 
-    /// # Safety
-    ///
-    /// This is a callback of the channel's, or an acquisition of `packets` is held, for the lifetime of what is given.
-    #[inline]
-    pub(crate) unsafe fn inner<'a>(&self) -> Option<&'a Inner<H>> {
-        // SAFETY: the pointer is null or that of the inner part at its place, which the channel's owner keeps until the last callback has
-        // returned and `packets` has run down.
-        unsafe { self.inner.load(Ordering::Acquire).as_ref() }
-    }
-
-    /// Deletes the list and gives the interface back.
+    /// Deletes the list, gives the interface back and drops the handler.
     ///
     /// # Safety
     ///
-    /// Called once; the channel is cleaned up and `packets` has run down, so that nobody uses either again.
+    /// Called once; the channel is cleaned up and `packets` has run down, so that nobody uses any of them again.
     unsafe fn drop_parts(&self) {
-        // SAFETY: both are initialised; what is read here is the only copy that is ever dropped.
+        // SAFETY: all are initialised; what is read here is the only copy that is ever dropped.
         unsafe {
-            drop(core::mem::ManuallyDrop::into_inner(core::ptr::read(
-                &raw const self.nodes,
-            )));
-            drop(core::mem::ManuallyDrop::into_inner(core::ptr::read(
+            drop(ManuallyDrop::into_inner(core::ptr::read(&raw const self.nodes)));
+            drop(ManuallyDrop::into_inner(core::ptr::read(
                 &raw const self.interface,
             )));
+            drop(ManuallyDrop::into_inner(core::ptr::read(&raw const self.handler)));
         }
     }
 
-    /// Whether sends are let through.
-    pub(crate) fn is_started(&self) -> bool {
-        self.gate_open.load(Ordering::Acquire)
-    }
-
-    fn open_gate(&self) {
-        if !self.gate_open.swap(true, Ordering::AcqRel) {
-            self.gate.reopen();
-        }
-    }
-
-    fn close_gate(&self, irql: &mut CallbackPassive<'_>) {
-        if self.gate_open.swap(false, Ordering::AcqRel) {
-            self.gate.wait(irql);
-        }
-    }
-
-    /// From now on GPADLs may be created.
-    fn open_gpadls(&self) {
-        if !self.is_open.swap(true, Ordering::AcqRel) {
-            self.open.reopen();
-        }
-    }
-
-    /// From now on none may; those that are left are deleted.
+    /// From now on no GPADL may be created; those that are left are deleted.
     fn close_gpadls(&self, irql: &mut CallbackPassive<'_>) {
-        if self.is_open.swap(false, Ordering::AcqRel) {
-            self.open.wait(irql);
-            crate::gpadl::delete_all(self, irql);
-        }
+        self.open.close(irql);
+        crate::gpadl::delete_all(self, irql);
     }
 }
 
-/// What the channel's pointer points to.
+/// What is shared, as a callback or a packet has it: without a count, and with a pointer from which an owner can be made.
 ///
 /// # Invariants
 ///
-/// It is in nonpaged pool and stays there, shared, from `VmbChannelSetPointer` until `VmbChannelCleanup` has returned.
-pub(crate) struct Inner<H: Handler> {
-    pub(crate) shared: PoolArc<Shared<H>>,
-    pub(crate) handler: H,
-    /// What KMCL is given pointers to: no text says whether it copies them, so they stay until after the cleanup.
-    callbacks: UnsafeCell<VMB_CHANNEL_STATE_CHANGE_CALLBACKS>,
-    name: UnsafeCell<UNICODE_STRING>,
-    target: UnsafeCell<[GUID; 2]>,
+/// The pointer is that of the channel's owner, and what it points to has an owner for the lifetime.
+pub(crate) struct SharedRef<'c, H: Handler> {
+    shared: NonNull<Shared<H>>,
+    lifetime: PhantomData<&'c Shared<H>>,
 }
 
-// SAFETY: shared parts are; the cells are written only while the channel is being configured, by its one owner.
-unsafe impl<H: Handler> Sync for Inner<H> {}
-// SAFETY: as above.
-unsafe impl<H: Handler> Send for Inner<H> {}
+impl<H: Handler> Clone for SharedRef<'_, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: Handler> Copy for SharedRef<'_, H> {}
+
+impl<H: Handler> Deref for SharedRef<'_, H> {
+    type Target = Shared<H>;
+    #[inline]
+    fn deref(&self) -> &Shared<H> {
+        // SAFETY: by the invariant.
+        unsafe { self.shared.as_ref() }
+    }
+}
+
+impl<H: Handler> SharedRef<'_, H> {
+    /// # Safety
+    ///
+    /// As the invariants say.
+    #[inline]
+    pub(crate) const unsafe fn new(shared: NonNull<Shared<H>>) -> Self {
+        Self {
+            shared,
+            lifetime: PhantomData,
+        }
+    }
+
+    pub(crate) const fn as_ptr(self) -> NonNull<Shared<H>> {
+        self.shared
+    }
+
+    /// One more owner.
+    pub(crate) fn owner(self) -> PoolArc<Shared<H>> {
+        // SAFETY: by the invariant; every owner has this tag.
+        unsafe { PoolArc::another(self.shared, TAG) }
+    }
+}
 
 /// A channel of the library's in whichever state, owned: what the three public states wrap.
 struct Owned<H: Handler> {
-    inner: PoolBox<Inner<H>>,
+    shared: PoolArc<Shared<H>>,
     /// Not to be sent to other threads: a handler, which is `Send`, can then not own the channel that waits for it.
     confined: PhantomData<*mut H>,
 }
 
 impl<H: Handler> Owned<H> {
     fn channel(&self) -> VMBCHANNEL {
-        self.inner.shared.channel
+        self.shared.channel
     }
 
     fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
-        self.inner.shared.table()
+        self.shared.table()
     }
 }
 
@@ -330,10 +330,10 @@ impl<H: Handler> Drop for Owned<H> {
         // SAFETY: an owner that is dropped runs at PASSIVE_LEVEL outside callbacks: it cannot leave such threads (see `confined`), and
         // `Channel`'s own drop, which alone may run elsewhere, forgets this value there.
         let mut irql = unsafe { Passive::assume() };
-        let shared = &self.inner.shared;
-        shared.packets.wait(&mut irql);
-        // SAFETY: the channel is allocated and disabled, and every packet is back: `packets` has run down. No callback runs on a disabled channel, so
-        // nobody but this owner uses the interface and the list (senders find `packets` run down); they are dropped once, here.
+        let shared = &self.shared;
+        shared.packets.close(&mut irql);
+        // SAFETY: the channel is allocated and disabled, and every packet is back, as is every call of a completion routine: `packets` has run
+        // down. No other callback runs on a disabled channel, so nobody but this owner uses what is dropped here, once (senders find `packets` closed).
         unsafe {
             call!(shared.table(), VmbChannelCleanup(shared.channel));
             shared.drop_parts();
@@ -364,30 +364,29 @@ impl Interface {
         let mut channel: VMBCHANNEL = core::ptr::null_mut();
         // SAFETY: PASSIVE_LEVEL by the witness; a client endpoint; the parent is the caller's word.
         Status::check(unsafe { call!(self.table(), VmbChannelAllocate(parent, 0, &raw mut channel)) })?;
-        let cleanup = || {
-            // SAFETY: the channel was allocated above, is disabled, and nobody else knows it.
-            unsafe { call!(self.table(), VmbChannelCleanup(channel)) };
-        };
         let shared = Shared {
-            interface: core::mem::ManuallyDrop::new(self.clone()),
             functions: *self.table(),
             channel,
-            inner: AtomicPtr::new(core::ptr::null_mut()),
-            nodes: core::mem::ManuallyDrop::new(nodes),
-            gate: Rundown::to_be_placed(),
-            gate_open: AtomicBool::new(false),
-            open: Rundown::to_be_placed(),
-            is_open: AtomicBool::new(false),
-            gpadls: crate::gpadl::List::new(),
-            packets: Rundown::to_be_placed(),
             maximum_packet_size: AtomicU32::new(0),
+            packets: Gate::to_be_placed(),
+            gate: Gate::to_be_placed(),
+            open: Gate::to_be_placed(),
+            nodes: ManuallyDrop::new(nodes),
+            handler: ManuallyDrop::new(handler),
+            gpadls: crate::gpadl::List::new(),
+            interface: ManuallyDrop::new(self.clone()),
+            callbacks: UnsafeCell::new(VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default()),
+            name: UnsafeCell::new(UNICODE_STRING::default()),
+            target: UnsafeCell::new([GUID::default(); 2]),
         };
         let shared = match PoolArc::try_new(shared, TAG) {
             Ok(shared) => shared,
-            Err(error) => {
-                cleanup();
-                // SAFETY: nobody else has a reference; the parts are dropped once, here.
-                unsafe { error.0.drop_parts() };
+            Err(OutOfMemory(shared)) => {
+                // SAFETY: the channel was allocated above, is disabled, and nobody else knows it; the parts are dropped once, here.
+                unsafe {
+                    call!(self.table(), VmbChannelCleanup(channel));
+                    shared.drop_parts();
+                }
                 return Err(Error::NoMemory);
             }
         };
@@ -397,32 +396,10 @@ impl Interface {
             shared.open.initialize();
             shared.packets.initialize();
         }
-        shared.gate.wait(irql);
-        shared.open.wait(irql);
-        let inner = Inner {
-            shared,
-            handler,
-            callbacks: UnsafeCell::new(VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default()),
-            name: UnsafeCell::new(UNICODE_STRING::default()),
-            target: UnsafeCell::new([GUID::default(); 2]),
-        };
-        let inner = match PoolBox::try_new(inner, TAG) {
-            Ok(inner) => inner,
-            Err(error) => {
-                let Inner { shared, .. } = error.0;
-                cleanup();
-                // SAFETY: nobody else has a reference; the parts are dropped once, here.
-                unsafe { shared.drop_parts() };
-                return Err(Error::NoMemory);
-            }
-        };
-        inner.shared.inner.store(
-            core::ptr::from_ref::<Inner<H>>(&inner).cast_mut(),
-            Ordering::Release,
-        );
+        shared.packets.open();
         // From here on dropping the owner cleans up.
         let config = ChannelConfig(Owned {
-            inner,
+            shared,
             confined: PhantomData,
         });
         config.register()?;
@@ -441,20 +418,17 @@ impl<H: Handler> ChannelConfig<H> {
         callbacks.EvtChannelSuspend = Some(on_suspend::<H>);
         callbacks.EvtChannelStarted = Some(on_started::<H>);
         callbacks.EvtChannelPostStarted = Some(on_post_started::<H>);
-        // SAFETY: the channel is allocated and has not been enabled; the pointer is to the pinned inner part, which outlives the channel; the
-        // callbacks have KMCL's signatures and find the inner part through that pointer.
+        // SAFETY: the channel is allocated and has not been enabled; the pointer is to what is shared, in its place, which outlives the channel; the
+        // callbacks have KMCL's signatures and find it through that pointer.
         unsafe {
-            self.0.inner.callbacks.get().write(callbacks);
+            self.0.shared.callbacks.get().write(callbacks);
             call!(
                 table,
-                VmbChannelSetPointer(
-                    channel,
-                    core::ptr::from_ref::<Inner<H>>(&self.0.inner).cast_mut().cast()
-                )
+                VmbChannelSetPointer(channel, self.0.shared.as_ptr().as_ptr().cast())
             );
             Status::check(call!(
                 table,
-                VmbChannelInitSetStateChangeCallbacks(channel, self.0.inner.callbacks.get())
+                VmbChannelInitSetStateChangeCallbacks(channel, self.0.shared.callbacks.get())
             ))?;
             Status::check(call!(
                 table,
@@ -481,7 +455,6 @@ impl<H: Handler> ChannelConfig<H> {
             )
         })?;
         self.0
-            .inner
             .shared
             .maximum_packet_size
             .store(bytes.get(), Ordering::Release);
@@ -554,10 +527,10 @@ impl<H: Handler> ChannelConfig<H> {
         };
         // SAFETY: the channel is allocated and has never been enabled; the string is kept with the channel, its text is static.
         Status::check(unsafe {
-            self.0.inner.name.get().write(string);
+            self.0.shared.name.get().write(string);
             call!(
                 self.0.table(),
-                VmbChannelInitSetFriendlyName(self.0.channel(), self.0.inner.name.get())
+                VmbChannelInitSetFriendlyName(self.0.channel(), self.0.shared.name.get())
             )
         })?;
         Ok(self)
@@ -585,7 +558,7 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// KMCL's.
     pub fn target_pnp(&mut self, interface_type: GUID, instance: Option<GUID>) -> Result<&mut Self, Error> {
-        let target = self.0.inner.target.get();
+        let target = self.0.shared.target.get();
         // SAFETY: the channel is allocated, a client's, and has never been enabled; the GUIDs are kept with the channel.
         Status::check(unsafe {
             target.write([interface_type, instance.unwrap_or_default()]);
@@ -642,7 +615,7 @@ impl<H: Handler> ChannelConfig<H> {
     /// The handler.
     #[must_use]
     pub fn handler(&self) -> &H {
-        &self.0.inner.handler
+        &self.0.shared.handler
     }
 
     /// Connects to the host's offer, or waits for one without blocking. Callbacks may run before this returns.
@@ -656,7 +629,7 @@ impl<H: Handler> ChannelConfig<H> {
 }
 
 fn enable<H: Handler>(owned: Owned<H>, _irql: &mut Passive<'_>) -> Result<Channel<H>, (Error, Owned<H>)> {
-    // SAFETY: the channel is allocated and disabled, its callbacks are registered, and the inner part is in place.
+    // SAFETY: the channel is allocated and disabled, its callbacks are registered, and what is shared is in place.
     match Status::check(unsafe { call!(owned.table(), VmbChannelEnable(owned.channel())) }) {
         Ok(()) => Ok(Channel {
             owned: core::mem::ManuallyDrop::new(owned),
@@ -707,7 +680,7 @@ impl<H: Handler> ClosedChannel<H> {
     /// The handler.
     #[must_use]
     pub fn handler(&self) -> &H {
-        &self.0.inner.handler
+        &self.0.shared.handler
     }
 }
 
@@ -765,13 +738,13 @@ impl<H: Handler> Channel<H> {
     /// The handler.
     #[must_use]
     pub fn handler(&self) -> &H {
-        &self.owned.inner.handler
+        &self.owned.shared.handler
     }
 
     /// What the lookaside list of the channel's packets has done.
     #[must_use]
     pub fn lookaside_counters(&self) -> Counters {
-        self.owned.inner.shared.nodes.counters()
+        self.owned.shared.nodes.counters()
     }
 }
 
@@ -794,25 +767,23 @@ impl<H: Handler> Drop for Channel<H> {
 
 /// # Safety
 ///
-/// This is a callback of KMCL's for a channel whose pointer `ChannelConfig::register` set, for the same handler type.
-unsafe fn inner<'a, H: Handler>(channel: VMBCHANNEL) -> Option<&'a Inner<H>> {
-    // SAFETY: the channel is valid in its callback; its pointer is the pinned inner part, which lives until the channel has been cleaned
-    // up, after the last callback.
-    unsafe { routes::channel_pointer(channel).cast::<Inner<H>>().as_ref() }
+/// This is a callback of KMCL's, which lasts for `'c`, for a channel whose pointer `ChannelConfig::register` set, for the same handler type.
+#[inline]
+unsafe fn shared<'c, H: Handler>(channel: VMBCHANNEL) -> SharedRef<'c, H> {
+    // SAFETY: the channel is valid in its callback; its pointer was set before it was first enabled, to what is shared, whose owner is there
+    // until the channel has been disabled and cleaned up, after the callback.
+    unsafe { SharedRef::new(NonNull::new_unchecked(routes::channel_pointer(channel).cast())) }
 }
 
 macro_rules! state_callback {
-    ($name:ident, |$inner:ident, $cx:ident| $body:block) => {
+    ($name:ident, |$shared:ident, $cx:ident| $body:block) => {
         unsafe extern "C" fn $name<H: Handler>(channel: VMBCHANNEL) {
             // SAFETY: KMCL calls this with a channel on which it was registered.
-            let Some($inner) = (unsafe { inner::<H>(channel) }) else {
-                return;
-            };
+            let $shared = unsafe { shared::<H>(channel) };
             // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL.
             let irql = unsafe { CallbackPassive::assume() };
-            #[allow(unused_mut, reason = "not every callback needs it")]
             let mut $cx = Context {
-                shared: &$inner.shared,
+                shared: $shared,
                 irql,
             };
             $body
@@ -820,50 +791,43 @@ macro_rules! state_callback {
     };
 }
 
-state_callback!(on_started, |inner, cx| {
-    inner.shared.open_gate();
-    inner.handler.started(&mut cx);
+state_callback!(on_started, |shared, cx| {
+    shared.gate.open();
+    shared.handler.started(&mut cx);
 });
-state_callback!(on_suspend, |inner, cx| {
-    inner.shared.close_gate(&mut cx.irql);
-    inner.handler.suspended(&mut cx);
+state_callback!(on_suspend, |shared, cx| {
+    shared.gate.close(&mut cx.irql);
+    shared.handler.suspended(&mut cx);
 });
-state_callback!(on_closed, |inner, cx| {
+state_callback!(on_closed, |shared, cx| {
     // Whether Closed may come without Suspend is documented nowhere.
-    inner.shared.close_gate(&mut cx.irql);
-    inner.handler.closed(&mut cx);
-    inner.shared.close_gpadls(&mut cx.irql);
+    shared.gate.close(&mut cx.irql);
+    shared.handler.closed(&mut cx);
+    shared.close_gpadls(&mut cx.irql);
 });
 
 unsafe extern "C" fn on_post_started<H: Handler>(channel: VMBCHANNEL) {
     // SAFETY: KMCL calls this with a channel on which it was registered.
-    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
-        return;
-    };
+    let shared = unsafe { shared::<H>(channel) };
     // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL, and in this one a synchronous request is allowed.
     let irql = unsafe { ReplyPassive::assume() };
-    inner.handler.post_started(&mut PostStarted {
-        shared: &inner.shared,
-        irql,
-    });
+    shared.handler.post_started(&mut PostStarted { shared, irql });
 }
 
 unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
     // SAFETY: KMCL calls this with a channel on which it was registered.
-    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
-        return STATUS_SUCCESS;
-    };
-    inner.shared.open_gpadls();
+    let shared = unsafe { shared::<H>(channel) };
+    shared.open.open();
     let mut cx = Context {
-        shared: &inner.shared,
+        shared,
         // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL.
         irql: unsafe { CallbackPassive::assume() },
     };
-    let Err(Status(status)) = inner.handler.opened(&mut cx) else {
+    let Err(Status(status)) = shared.handler.opened(&mut cx) else {
         return STATUS_SUCCESS;
     };
     // Whether Closed comes after a failed Opened is documented nowhere; here the GPADLs can be deleted for certain.
-    inner.shared.close_gpadls(&mut cx.irql);
+    shared.close_gpadls(&mut cx.irql);
     // A success or informational status would be taken for success.
     if status < 0 {
         status
@@ -874,18 +838,16 @@ unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
 
 unsafe extern "C" fn on_pnp_failure<H: Handler>(channel: VMBCHANNEL, status: NTSTATUS) {
     // SAFETY: KMCL calls this with a channel on which it was registered.
-    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
+    let shared = unsafe { shared::<H>(channel) };
+    // As in `on_processing_complete`.
+    let Some(_use) = shared.packets.try_acquire() else {
         return;
     };
     // SAFETY: KMCL calls this at PASSIVE_LEVEL.
     let irql = unsafe { CallbackPassive::assume() };
-    inner.handler.pnp_failure(
-        &mut Context {
-            shared: &inner.shared,
-            irql,
-        },
-        Status(status),
-    );
+    shared
+        .handler
+        .pnp_failure(&mut Context { shared, irql }, Status(status));
 }
 
 unsafe extern "C" fn on_process_packet<H: Handler>(
@@ -895,41 +857,35 @@ unsafe extern "C" fn on_process_packet<H: Handler>(
     length: u32,
     flags: u32,
 ) {
-    // SAFETY: KMCL calls this with a channel on which it was registered.
-    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
-        return;
-    };
+    // SAFETY: KMCL calls this with a channel on which it was registered, and does not close it before this has returned: Suspend comes when none
+    // of these calls runs any more.
+    let shared = unsafe { shared::<H>(channel) };
     // SAFETY: KMCL calls this at DISPATCH_LEVEL or below.
     let irql = unsafe { Dispatch::assume() };
     // SAFETY: the packet and its buffer are KMCL's for the time of this call, and this is its only owner.
-    let packet = unsafe { Incoming::new(&inner.shared, packet, buffer.cast(), length, flags) };
-    let _: Disposition<'_> = inner.handler.process_packet(
-        &mut Running {
-            shared: &inner.shared,
-            irql,
-        },
-        packet,
-    );
+    let packet = unsafe { Incoming::new(shared, packet, buffer.cast(), length, flags) };
+    let _: Disposition<'_> = shared
+        .handler
+        .process_packet(&mut Running { shared, irql }, packet);
 }
 
 unsafe extern "C" fn on_processing_complete<H: Handler>(channel: VMBCHANNEL, packets: u32) {
     // SAFETY: KMCL calls this with a channel on which it was registered.
-    let Some(inner) = (unsafe { inner::<H>(channel) }) else {
+    let shared = unsafe { shared::<H>(channel) };
+    // No text says that Suspend, or a close, waits for this call: so that the handler is there until it has returned.
+    let Some(_use) = shared.packets.try_acquire() else {
         return;
     };
     // SAFETY: KMCL calls this at DISPATCH_LEVEL or below.
     let irql = unsafe { Dispatch::assume() };
-    inner.handler.processing_complete(
-        &mut Running {
-            shared: &inner.shared,
-            irql,
-        },
-        packets,
-    );
+    shared
+        .handler
+        .processing_complete(&mut Running { shared, irql }, packets);
 }
 
 impl<'c, H: Handler> Running<'c, H> {
-    pub(crate) const fn new(shared: &'c PoolArc<Shared<H>>, irql: Dispatch<'c>) -> Self {
+    #[inline]
+    pub(crate) const fn new(shared: SharedRef<'c, H>, irql: Dispatch<'c>) -> Self {
         Self { shared, irql }
     }
 }

@@ -11,9 +11,8 @@ use kmcl_sys::{
 use wdk_sys::ntddk::{MmMapLockedPagesSpecifyCache, MmUnmapLockedPages};
 use wdk_sys::{_MEMORY_CACHING_TYPE, _MM_PAGE_PRIORITY, MDL, STATUS_PENDING, STATUS_SUCCESS, ULONG};
 
-use crate::channel::{Handler, Shared, call};
+use crate::channel::{Handler, Shared, SharedRef, call};
 use crate::host::HostBytes;
-use crate::pool::PoolArc;
 use crate::status::{Error, Status};
 use crate::sync::KERNEL_MODE;
 
@@ -39,7 +38,7 @@ pub struct Disposition<'c>(PhantomData<&'c ()>);
 ///
 /// `packet` has been indicated and neither completed, deferred nor failed; this is its only owner.
 pub struct Incoming<'c, H: Handler> {
-    shared: &'c PoolArc<Shared<H>>,
+    shared: SharedRef<'c, H>,
     packet: VMBPACKETCOMPLETION,
     payload: HostBytes<'c>,
     flags: u32,
@@ -51,7 +50,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
     /// As the invariants say; `buffer` is readable for `length` bytes for `'c`.
     #[inline]
     pub(crate) unsafe fn new(
-        shared: &'c PoolArc<Shared<H>>,
+        shared: SharedRef<'c, H>,
         packet: VMBPACKETCOMPLETION,
         buffer: *const u8,
         length: u32,
@@ -86,7 +85,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
     pub fn complete(self, reply: &[u8]) -> Disposition<'c> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: by the invariant the packet is ours, and it is consumed.
-        unsafe { complete(this.shared, this.packet, reply) };
+        unsafe { complete(&this.shared, this.packet, reply) };
         Disposition(PhantomData)
     }
 
@@ -116,7 +115,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
         let this = core::mem::ManuallyDrop::new(self);
         (
             Some(PendingIncoming {
-                shared: NonNull::from(&**this.shared),
+                shared: this.shared.as_ptr(),
                 packet: this.packet,
             }),
             Disposition(PhantomData),
@@ -223,7 +222,7 @@ impl<H: Handler> Drop for Incoming<'_, H> {
     fn drop(&mut self) {
         debug_assert!(false, "an incoming packet is dropped");
         // SAFETY: by the invariant the packet is ours, and it ends here.
-        unsafe { complete(self.shared, self.packet, &[]) };
+        unsafe { complete(&self.shared, self.packet, &[]) };
     }
 }
 

@@ -44,7 +44,7 @@
 //! | `VmbChannelEnable` | [`ChannelConfig::enable`, `ClosedChannel::enable`](crate::channel::ChannelConfig::enable) | PASSIVE | disabled |
 //! | `VmbChannelGetInterfaceInstance` | [`Channel::instance`](crate::channel::Channel::instance) | DISPATCH | enabled |
 //! | `VmbChannelGetMmioSpace` | [`Context::mmio_space`](crate::channel::Context::mmio_space) | PASSIVE | from opened |
-//! | `VmbChannelGetPointer` | [every callback](crate::channel::Handler) | any | the pinned inner part |
+//! | `VmbChannelGetPointer` | [every callback](crate::channel::Handler) | any | what the channel shares, in its place |
 //! | `VmbChannelInitSetClientContextSize` | [`ChannelConfig::client_context_size`](crate::channel::ChannelConfig::client_context_size) | PASSIVE | configuration |
 //! | `VmbChannelInitSetFlags` | [`ChannelConfig::pipe`](crate::channel::ChannelConfig::pipe) | PASSIVE | configuration |
 //! | `VmbChannelInitSetFriendlyName` | [`ChannelConfig::friendly_name`](crate::channel::ChannelConfig::friendly_name) | PASSIVE | configuration; the text is static |
@@ -66,7 +66,7 @@
 //! | `VmbChannelStart` | [`Channel::start`](crate::channel::Channel::start) | PASSIVE, not in callbacks | paused |
 //! | `VmbClientChannelInitSetRingBufferPageCount` | [`ChannelConfig::ring_pages`](crate::channel::ChannelConfig::ring_pages) | PASSIVE | configuration |
 //! | `VmbClientChannelInitSetTargetPnp` | [`ChannelConfig::target_pnp`](crate::channel::ChannelConfig::target_pnp) | PASSIVE | configuration; the GUIDs are kept |
-//! | `VmbPacketAllocate` | [`Sender::packet`, `Sender::transaction`](crate::packet::Sender::transaction) | DISPATCH | the packet is the caller's |
+//! | `VmbPacketAllocate` | [`Sender::packet`, `Sender::transaction`, `Sender::transaction_with`](crate::packet::Sender::transaction) | DISPATCH | the packet is the caller's |
 //! | `VmbPacketFree` | [drop of Packet, `OwnedPacket`](crate::packet::OwnedPacket) | DISPATCH | not in flight |
 //! | `VmbPacketGetChannel` | [the completion routine, to check in debug builds](crate::packet::Completed) | DISPATCH | in flight |
 //! | `VmbPacketGetPointer` | [the completion routine](crate::packet::Completed) | DISPATCH | the packet's node |

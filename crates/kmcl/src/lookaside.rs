@@ -37,18 +37,22 @@ pub struct Counters {
     pub free_misses: u32,
 }
 
+/// A list in its place.
 #[repr(C, align(16))]
-struct Place(UnsafeCell<LOOKASIDE_LIST_EX>);
+struct Place {
+    list: UnsafeCell<LOOKASIDE_LIST_EX>,
+    /// How many of the list's `TotalAllocates` got no entry.
+    failures: AtomicU32,
+}
 
 /// A lookaside list of `T`s in nonpaged pool.
 ///
 /// # Invariants
 ///
 /// The list is initialised and in the system's list of lookaside lists, at a 16-byte aligned place in nonpaged pool from which it never
-/// moves; entries have room and alignment for a `T`; `failures` is how many of the list's `TotalAllocates` got none.
+/// moves; entries have room and alignment for a `T`.
 pub struct LookasideList<T> {
     place: PoolBox<Place>,
-    failures: AtomicU32,
     entries: PhantomData<T>,
 }
 
@@ -77,13 +81,16 @@ impl<T> LookasideList<T> {
     ///
     /// [`Error::NoMemory`], or the status of `ExInitializeLookasideListEx`.
     pub fn try_new(tag: Tag, _irql: &mut impl Irql) -> Result<Self, Error> {
-        let place = PoolBox::try_new(Place(UnsafeCell::new(LOOKASIDE_LIST_EX::default())), tag)
-            .map_err(|_| Error::NoMemory)?;
+        let place = Place {
+            list: UnsafeCell::new(LOOKASIDE_LIST_EX::default()),
+            failures: AtomicU32::new(0),
+        };
+        let place = PoolBox::try_new(place, tag).map_err(|_| Error::NoMemory)?;
         // SAFETY: the list is in nonpaged pool, aligned to 16, and stays there until it is deleted on drop; default routines, nonpaged
         // entries of the size computed above, flags and depth 0 as demanded; the witness says DISPATCH_LEVEL at most.
         let status = unsafe {
             ExInitializeLookasideListEx(
-                place.0.get(),
+                place.list.get(),
                 None,
                 None,
                 _POOL_TYPE::NonPagedPoolNx,
@@ -98,7 +105,6 @@ impl<T> LookasideList<T> {
         }
         Ok(Self {
             place,
-            failures: AtomicU32::new(0),
             entries: PhantomData,
         })
     }
@@ -114,7 +120,10 @@ impl<T> LookasideList<T> {
             Some(entry) => {
                 // SAFETY: the entry has room and alignment for a `T` and is ours alone.
                 unsafe { entry.write(value) };
-                Ok(Entry { list: self, entry })
+                Ok(Entry {
+                    place: &self.place,
+                    entry,
+                })
             }
             None => Err(OutOfMemory(value)),
         }
@@ -141,30 +150,51 @@ impl<T> LookasideList<T> {
         let Counters { allocates, frees, .. } = self.counters();
         allocates
             .wrapping_sub(frees)
-            .wrapping_sub(self.failures.load(Ordering::Relaxed))
+            .wrapping_sub(self.place.failures.load(Ordering::Relaxed))
     }
 
     #[inline]
     fn list(&self) -> PLOOKASIDE_LIST_EX {
-        self.place.0.get()
+        self.place.list.get()
     }
 
-    /// `ExAllocateFromLookasideListEx`, as documented.
+    /// An entry with nothing in it.
     #[inline]
     pub(crate) fn allocate_raw(&self) -> Option<NonNull<T>> {
+        // SAFETY: by the invariant the list is initialised, and an entry has room and alignment for a `T`.
+        unsafe { self.place.allocate() }.map(NonNull::cast)
+    }
+
+    /// # Safety
+    ///
+    /// `entry` came from [`LookasideList::allocate_raw`] of this list, is given up, and its value has been dropped.
+    #[inline]
+    pub(crate) unsafe fn free_raw(&self, entry: NonNull<T>) {
+        // SAFETY: as the caller says.
+        unsafe { self.place.free(entry.cast()) };
+    }
+}
+
+impl Place {
+    /// `ExAllocateFromLookasideListEx`, as documented.
+    ///
+    /// # Safety
+    ///
+    /// The list is initialised.
+    #[inline]
+    unsafe fn allocate(&self) -> Option<NonNull<u8>> {
         // The list's head is its first member.
-        let list = self.list();
+        let list = self.list.get();
         // SAFETY: the list is initialised and in place; its head may be popped on any processor; its counters are aligned words changed only
-        // atomically; its allocate routine was set by its initialisation and takes the list's own type, size and tag.
+        // atomically; its allocate routine was set by its initialisation, which puts the system's own in the place of NULL, and takes the list's own
+        // type, size and tag.
         let entry = unsafe {
             counter(&raw mut (*list).L.TotalAllocates).fetch_add(1, Ordering::Relaxed);
             let entry = ExpInterlockedPopEntrySList(list.cast());
             if entry.is_null() {
                 counter(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses).fetch_add(1, Ordering::Relaxed);
-                match (*list).L.__bindgen_anon_4.AllocateEx {
-                    Some(allocate) => allocate((*list).L.Type, (*list).L.Size.into(), (*list).L.Tag, list),
-                    None => core::ptr::null_mut(),
-                }
+                let allocate = (*list).L.__bindgen_anon_4.AllocateEx.unwrap_unchecked();
+                allocate((*list).L.Type, (*list).L.Size.into(), (*list).L.Tag, list)
             } else {
                 entry.cast()
             }
@@ -180,19 +210,17 @@ impl<T> LookasideList<T> {
     ///
     /// # Safety
     ///
-    /// `entry` came from [`LookasideList::allocate_raw`] of this list, is given up, and its value has been dropped.
+    /// The list is initialised; `entry` is one of its own, and free memory now.
     #[inline]
-    pub(crate) unsafe fn free_raw(&self, entry: NonNull<T>) {
-        let list = self.list();
-        // SAFETY: as in `allocate_raw`; the entry is free memory of the list's by the caller's word, at least as large as a link and aligned
-        // for one.
+    unsafe fn free(&self, entry: NonNull<u8>) {
+        let list = self.list.get();
+        // SAFETY: as in `allocate`; the entry is free memory of the list's by the caller's word, at least as large as a link and aligned for one.
         unsafe {
             counter(&raw mut (*list).L.TotalFrees).fetch_add(1, Ordering::Relaxed);
             if ExQueryDepthSList(list.cast()) >= (&raw const (*list).L.Depth).read_volatile() {
                 counter(&raw mut (*list).L.__bindgen_anon_3.FreeMisses).fetch_add(1, Ordering::Relaxed);
-                if let Some(free) = (*list).L.__bindgen_anon_5.FreeEx {
-                    free(entry.as_ptr().cast(), list);
-                }
+                let free = (*list).L.__bindgen_anon_5.FreeEx.unwrap_unchecked();
+                free(entry.as_ptr().cast(), list);
             } else {
                 ExpInterlockedPushEntrySList(list.cast(), entry.as_ptr().cast());
             }
@@ -226,9 +254,9 @@ impl<T> Drop for LookasideList<T> {
 ///
 /// # Invariants
 ///
-/// `entry` came from `list`, holds an initialised `T`, and is this value's alone.
+/// `entry` came from a list of `T`s in `place`, holds an initialised `T`, and is this value's alone.
 pub struct Entry<'a, T> {
-    list: &'a LookasideList<T>,
+    place: &'a Place,
     entry: NonNull<T>,
 }
 
@@ -246,7 +274,7 @@ impl<T> Entry<'_, T> {
         // SAFETY: the value is moved out, and the entry given back as free memory; this value is not used again.
         unsafe {
             let value = this.entry.read();
-            this.list.free_raw(this.entry);
+            this.place.free(this.entry.cast());
             value
         }
     }
@@ -273,7 +301,7 @@ impl<T> Drop for Entry<'_, T> {
         // SAFETY: by the invariant the value is initialised and ours; the entry is given back once.
         unsafe {
             self.entry.as_ptr().drop_in_place();
-            self.list.free_raw(self.entry);
+            self.place.free(self.entry.cast());
         }
     }
 }

@@ -23,8 +23,8 @@ use kmcl_sys::{
 };
 use wdk_sys::{LARGE_INTEGER, NTSTATUS, PVOID, STATUS_INVALID_PARAMETER};
 
-use crate::channel::{Handler, Running, Shared, call};
-use crate::claim::{Claim, References};
+use crate::channel::{Handler, Running, Shared, SharedRef, call};
+use crate::claim::{Claim, Send as SendNumber};
 use crate::host::HostBytes;
 use crate::interface::routes;
 use crate::irql::{AtPassive, Dispatch, MayAwaitReply};
@@ -123,7 +123,7 @@ impl<H: Handler> Sender<H> {
     pub fn packet(&self) -> Result<Packet<H>, Error> {
         let packet = allocate(&self.0)?;
         Ok(Packet {
-            shared: NonNull::from(&*self.0),
+            shared: self.0.as_ptr(),
             packet,
         })
     }
@@ -138,11 +138,24 @@ impl<H: Handler> Sender<H> {
         &self,
         transaction: H::Transaction,
     ) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
-        match allocate(&self.0) {
-            // SAFETY: the packet was just allocated, with its acquisition.
-            Ok(packet) => unsafe { place(&self.0, packet, None, transaction) },
+        match self.vacant() {
+            Ok(vacant) => Ok(vacant.fill(transaction)),
             Err(error) => Err((error, transaction)),
         }
+    }
+
+    /// As [`Sender::transaction`], with a context that is made where it stays, once there is room for it: a large one is never moved, nor on the
+    /// stack twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpen`], [`Error::NoMemory`]; the context has not been made then.
+    #[inline]
+    pub fn transaction_with(
+        &self,
+        transaction: impl FnOnce() -> H::Transaction,
+    ) -> Result<OwnedPacket<H>, Error> {
+        Ok(self.vacant()?.fill(transaction()))
     }
 
     /// As [`Sender::transaction`], with the packet in memory of the library's instead of KMCL's: allocated now, and there for as long as the packet
@@ -155,17 +168,31 @@ impl<H: Handler> Sender<H> {
         &self,
         transaction: H::Transaction,
     ) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
+        match self.vacant_in_place() {
+            Ok(vacant) => Ok(vacant.fill(transaction)),
+            Err(error) => Err((error, transaction)),
+        }
+    }
+
+    #[inline]
+    fn vacant(&self) -> Result<Vacant<H>, Error> {
+        let packet = allocate(&self.0)?;
+        // SAFETY: the packet was just allocated, with its acquisition of `packets`.
+        unsafe { Vacant::new(self.0.as_ptr(), packet, None) }
+    }
+
+    fn vacant_in_place(&self) -> Result<Vacant<H>, Error> {
         let shared = &*self.0;
         if !shared.packets.acquire_raw() {
-            return Err((Error::NotOpen, transaction));
+            return Err(Error::NotOpen);
         }
         match initialize(shared) {
             // SAFETY: the packet was just initialised in this memory; it has the acquisition above.
-            Ok(memory) => unsafe { place(shared, memory.as_ptr().cast(), Some(memory), transaction) },
+            Ok(memory) => unsafe { Vacant::new(self.0.as_ptr(), memory.as_ptr().cast(), Some(memory)) },
             Err(error) => {
                 // SAFETY: acquired above.
                 unsafe { shared.packets.release_raw() };
-                Err((error, transaction))
+                Err(error)
             }
         }
     }
@@ -194,7 +221,7 @@ impl<H: Handler> Sender<H> {
             return Err(Error::NotOpen);
         };
         // The gate is not held: closing waits for it, and KMCL ends this request only when it closes.
-        if !shared.is_started() {
+        if !shared.gate.is_open() {
             return Err(Error::NotOpen);
         }
         let mut relative = LARGE_INTEGER::default();
@@ -226,44 +253,76 @@ impl<H: Handler> Sender<H> {
     }
 }
 
-/// Makes the node of a packet that was allocated or initialised.
+/// A packet and its node, which has no context yet.
 ///
-/// # Safety
+/// # Invariants
 ///
-/// The packet is the caller's, never sent, with an acquisition of `shared.packets`; `memory` is its own if it was initialised in place.
-#[inline]
-unsafe fn place<H: Handler>(
-    shared: &Shared<H>,
+/// `node` is free memory for a node, ours; `packet` is ours and was never sent, with an acquisition of `shared.packets`; `memory` is its own if
+/// it was initialised in place.
+struct Vacant<H: Handler> {
+    node: NonNull<Node<H>>,
+    shared: NonNull<Shared<H>>,
     packet: VMBPACKET,
     memory: Option<NonNull<u8>>,
-    transaction: H::Transaction,
-) -> Result<OwnedPacket<H>, (Error, H::Transaction)> {
-    let Some(node) = shared.nodes.allocate_raw() else {
-        // SAFETY: the packet is the caller's, never sent, with its acquisition of `packets`.
-        unsafe {
-            discard(shared, packet, memory);
-            shared.packets.release_raw();
-        }
-        return Err((Error::NoMemory, transaction));
-    };
-    // SAFETY: the entry is free memory for a node; the packet is not sent, so its pointer and routine may be set.
-    unsafe {
-        node.write(Node {
-            claim: Claim::new(),
-            references: References::new(),
+}
+
+impl<H: Handler> Vacant<H> {
+    /// # Safety
+    ///
+    /// As the invariants say of the packet, which is given back if there is no node; `shared` is the pointer of an owner that is there.
+    #[inline]
+    unsafe fn new(
+        shared: NonNull<Shared<H>>,
+        packet: VMBPACKET,
+        memory: Option<NonNull<u8>>,
+    ) -> Result<Self, Error> {
+        // SAFETY: the acquisition of `packets` keeps what is shared.
+        let there = unsafe { shared.as_ref() };
+        let Some(node) = there.nodes.allocate_raw() else {
+            // SAFETY: the packet is the caller's, never sent, with its acquisition of `packets`.
+            unsafe {
+                discard(there, packet, memory);
+                there.packets.release_raw();
+            }
+            return Err(Error::NoMemory);
+        };
+        Ok(Self {
+            node,
+            shared,
             packet,
             memory,
-            shared: NonNull::from(shared),
-            transaction: UnsafeCell::new(MaybeUninit::new(transaction)),
-        });
-        let table = shared.table();
-        call!(table, VmbPacketSetPointer(packet, node.as_ptr().cast()));
-        call!(
-            table,
-            VmbPacketSetCompletionRoutine(packet, Some(on_completed::<H>))
-        );
+        })
     }
-    Ok(OwnedPacket { node })
+
+    /// Nothing else can fail.
+    #[inline]
+    fn fill(self, transaction: H::Transaction) -> OwnedPacket<H> {
+        let Self {
+            node,
+            shared,
+            packet,
+            memory,
+        } = self;
+        // SAFETY: by the invariant the entry is free memory for a node, and the packet is not sent, so its pointer and routine may be set. The
+        // context is written by itself, so that it is not put together with the rest elsewhere first.
+        unsafe {
+            let place = node.as_ptr();
+            (&raw mut (*place).transaction)
+                .cast::<H::Transaction>()
+                .write(transaction);
+            (&raw mut (*place).claim).write(Claim::new());
+            (&raw mut (*place).packet).write(packet);
+            (&raw mut (*place).memory).write(memory);
+            (&raw mut (*place).shared).write(shared);
+            let table = shared.as_ref().table();
+            call!(table, VmbPacketSetPointer(packet, place.cast()));
+            call!(
+                table,
+                VmbPacketSetCompletionRoutine(packet, Some(on_completed::<H>))
+            );
+        }
+        OwnedPacket { node }
+    }
 }
 
 /// A packet in pool memory.
@@ -293,9 +352,18 @@ unsafe fn discard<H: Handler>(shared: &Shared<H>, packet: VMBPACKET, memory: Opt
     unsafe {
         match memory {
             None => call!(shared.table(), VmbPacketFree(packet)),
-            Some(memory) => pool::free(memory, TAG),
+            Some(memory) => discard_memory(memory),
         }
     }
+}
+
+/// # Safety
+///
+/// The packet in this memory is given up.
+#[cold]
+unsafe fn discard_memory(memory: NonNull<u8>) {
+    // SAFETY: `initialize` allocated it.
+    unsafe { pool::free(memory, TAG) };
 }
 
 /// Acquires the right to a packet, and a packet.
@@ -438,7 +506,6 @@ impl<H: Handler> Drop for Packet<H> {
 /// What stays with a packet: an entry of the channel's lookaside list.
 pub(crate) struct Node<H: Handler> {
     claim: Claim,
-    references: References,
     packet: VMBPACKET,
     /// The packet's own memory, if it was initialised in place.
     memory: Option<NonNull<u8>>,
@@ -462,14 +529,38 @@ impl<H: Handler> Node<H> {
 /// The caller owns the reference.
 #[inline]
 unsafe fn release_node<H: Handler>(node: NonNull<Node<H>>) {
-    // SAFETY: the node lives while the caller's reference does. With the last one nobody else knows it: it is taken apart and its memory goes back
-    // to the list, which is there until `packets` is released.
+    // SAFETY: the node lives while the caller's reference does; with the last one nobody else knows it.
     unsafe {
-        if node.as_ref().references.release() {
-            let shared = node.as_ref().shared.as_ref();
-            shared.nodes.free_raw(node);
-            shared.packets.release_raw();
+        if node.as_ref().claim.release() {
+            give_back_late(node);
         }
+    }
+}
+
+/// Where the last reference is seldom given back: a completion that ran meanwhile, or a packet that was never sent.
+///
+/// # Safety
+///
+/// As [`give_back`].
+#[cold]
+#[inline(never)]
+unsafe fn give_back_late<H: Handler>(node: NonNull<Node<H>>) {
+    // SAFETY: as the caller says.
+    unsafe { give_back(node) };
+}
+
+/// Returns a node to its list.
+///
+/// # Safety
+///
+/// The node's last reference was the caller's.
+#[inline]
+unsafe fn give_back<H: Handler>(node: NonNull<Node<H>>) {
+    // SAFETY: nobody else knows the node: it is taken apart and its memory goes back to the list, which is there until `packets` is released.
+    unsafe {
+        let shared = node.as_ref().shared.as_ref();
+        shared.nodes.free_raw(node);
+        shared.packets.release_raw();
     }
 }
 
@@ -529,7 +620,11 @@ impl<H: Handler> OwnedPacket<H> {
     ///
     /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. External data with
     /// [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
-    #[inline]
+    #[allow(
+        clippy::inline_always,
+        reason = "what is inline is shorter than the result that a call hands over in memory"
+    )]
+    #[inline(always)]
     pub fn send(self, mode: Mode) -> Result<(), SendError<Self>> {
         let flags = match mode {
             Mode::Notify => 0,
@@ -613,7 +708,8 @@ impl<H: Handler> OwnedPacket<H> {
     }
 
     /// `call` hands the packet and its buffer to one of KMCL's send functions.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "as `send`")]
+    #[inline(always)]
     fn send_with(
         self,
         call: impl FnOnce(&KMCL_CLIENT_INTERFACE_V1, VMBPACKET, PVOID, u32) -> NTSTATUS,
@@ -638,28 +734,38 @@ impl<H: Handler> OwnedPacket<H> {
         let start = payload.as_ptr().cast_mut().cast();
         let this = ManuallyDrop::new(self);
         let node = this.node;
-        // SAFETY: the sender's own reference, acquired first, keeps the node through the call whatever a completion does meanwhile. The packet is ours
+        // SAFETY: the reference that beginning gives the sender keeps the node through the call whatever a completion does meanwhile. The packet is ours
         // and not in flight; its buffer is the context's in the node, where nobody touches it until the packet is back; the channel is started while
         // the gate is held. After the call the claim decides: a failure that nobody has claimed gives the packet back to us.
         unsafe {
             let node_ref = node.as_ref();
-            node_ref.references.acquire();
             let send = node_ref.claim.begin();
             let shared = node_ref.shared();
             let status = call(shared.table(), node_ref.packet, start, length);
             shared.gate.release_raw();
-            let result = if status >= 0 {
-                Ok(())
-            } else {
-                // Lazily: a packet that is not ours must not even be made, for it would be dropped.
-                let packet = node_ref.claim.reclaim(send).then(|| Self { node });
-                Err(SendError {
-                    error: Error::Status(Status(status)),
-                    packet,
-                })
-            };
+            if status < 0 {
+                return Err(Self::send_failed(node, send, Status(status)));
+            }
             release_node(node);
-            result
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    ///
+    /// This send of the node's packet has failed, and the caller gives its reference to the node up.
+    #[cold]
+    #[inline(never)]
+    unsafe fn send_failed(node: NonNull<Node<H>>, send: SendNumber, status: Status) -> SendError<Self> {
+        // SAFETY: as the caller says; if the claim is ours, so are the packet and the owner's reference.
+        unsafe {
+            // Lazily: a packet that is not ours must not even be made, for it would be dropped.
+            let packet = node.as_ref().claim.reclaim(send).then(|| Self { node });
+            release_node(node);
+            SendError {
+                error: Error::Status(status),
+                packet,
+            }
         }
     }
 }
@@ -723,28 +829,23 @@ unsafe extern "C" fn on_completed<H: Handler>(
     buffer: PVOID,
     length: u32,
 ) {
-    // SAFETY: KMCL calls this for a packet on which `transaction` set the pointer and the routine: the pointer is its node, which lives while the
+    // SAFETY: KMCL calls this for a packet on which `Vacant::fill` set the pointer and the routine: the pointer is its node, which lives while the
     // packet is in flight.
-    let Some(node) = (unsafe { NonNull::new(routes::packet_pointer(packet).cast::<Node<H>>()) }) else {
-        return;
-    };
+    let node = unsafe { NonNull::new_unchecked(routes::packet_pointer(packet).cast::<Node<H>>()) };
     // SAFETY: as above.
     let node_ref = unsafe { node.as_ref() };
     if !node_ref.claim.complete() {
         return;
     }
+    // SAFETY: the claim is ours, and with it the packet, its context, the owner's reference and one that is given back below: no public text says
+    // that closing a channel waits for this call, so the node, with its acquisition of `packets`, keeps what is shared and the handler until it ends.
+    let (shared, packet_owner) = unsafe { (SharedRef::new(node_ref.shared), OwnedPacket::<H> { node }) };
     debug_assert_eq!(
         // SAFETY: the packet is valid in its completion routine.
         unsafe { routes::packet_channel(packet) },
-        node_ref.shared().channel,
+        shared.channel,
         "a packet and its node belong to one channel"
     );
-    // The claim is ours: the packet, its context and the owner's reference.
-    let packet_owner = OwnedPacket::<H> { node };
-    // SAFETY: the inner part lives until the channel has been cleaned up, after the last callback.
-    let Some(inner) = (unsafe { node_ref.shared().inner() }) else {
-        return;
-    };
     let length = if buffer.is_null() { 0 } else { length as usize };
     // SAFETY: the reply is readable for its length for the time of this call.
     let reply = unsafe { HostBytes::new(buffer.cast(), length) };
@@ -755,7 +856,11 @@ unsafe extern "C" fn on_completed<H: Handler>(
         reply,
         packet: packet_owner,
     };
-    inner
-        .handler
-        .completed(&mut Running::new(&inner.shared, irql), done);
+    shared.handler.completed(&mut Running::new(shared, irql), done);
+    // SAFETY: the reference is this call's, and the last more often than not.
+    unsafe {
+        if node_ref.claim.release() {
+            give_back(node);
+        }
+    }
 }

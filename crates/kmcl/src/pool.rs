@@ -5,7 +5,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::{align_of, size_of};
+use core::mem::{align_of, offset_of, size_of};
 use core::ops::Deref;
 use core::ptr::NonNull;
 
@@ -186,18 +186,38 @@ impl<T> PoolArc<T> {
             Err(OutOfMemory(counted)) => Err(OutOfMemory(counted.value)),
         }
     }
+
+    /// The value's place, from which [`PoolArc::another`] makes owners.
+    pub(crate) const fn as_ptr(&self) -> NonNull<T> {
+        // SAFETY: by the invariant the block lives as long as this reference. The pointer is made without a reference to the value, so that it
+        // may be used for the whole block.
+        unsafe { NonNull::new_unchecked(&raw mut (*self.counted.as_ptr()).value) }
+    }
+
+    /// One more owner.
+    ///
+    /// # Safety
+    ///
+    /// `value` came from [`PoolArc::as_ptr`] of an owner with this tag, and the block has an owner now.
+    #[inline]
+    pub(crate) unsafe fn another(value: NonNull<T>, tag: Tag) -> Self {
+        // SAFETY: the value lies so far behind the block's start, and its pointer may be used for the whole block.
+        let counted = unsafe { value.byte_sub(offset_of!(Counted<T>, value)) }.cast::<Counted<T>>();
+        // SAFETY: the block has an owner. The count cannot overflow in practice: 2^32 references would themselves take 64 GiB of nonpaged
+        // memory.
+        unsafe { counted.as_ref() }.references.acquire(1);
+        Self {
+            counted,
+            tag,
+            owns: PhantomData,
+        }
+    }
 }
 
 impl<T> Clone for PoolArc<T> {
     fn clone(&self) -> Self {
-        // SAFETY: by the invariant the block lives as long as this reference. The count cannot overflow in practice: 2^32 references would
-        // themselves take 64 GiB of nonpaged memory.
-        unsafe { self.counted.as_ref() }.references.acquire();
-        Self {
-            counted: self.counted,
-            tag: self.tag,
-            owns: PhantomData,
-        }
+        // SAFETY: this is an owner, with this tag.
+        unsafe { Self::another(self.as_ptr(), self.tag) }
     }
 }
 

@@ -4,15 +4,16 @@ use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 
 use wdk_sys::ntddk::{
-    ExAcquireRundownProtection, ExInitializeRundownProtection, ExReInitializeRundownProtection,
-    ExReleaseRundownProtection, ExWaitForRundownProtectionRelease, KeAcquireSpinLockRaiseToDpc,
-    KeInitializeEvent, KeReleaseSpinLock, KeResetEvent, KeSetEvent, KeWaitForSingleObject,
+    ExAcquireRundownProtection, ExInitializeRundownProtection, ExReleaseRundownProtection,
+    ExWaitForRundownProtectionRelease, KeAcquireSpinLockRaiseToDpc, KeInitializeEvent, KeReleaseSpinLock,
+    KeResetEvent, KeSetEvent, KeWaitForSingleObject,
 };
 use wdk_sys::{
     _EVENT_TYPE, _KWAIT_REASON, _MODE, EX_RUNDOWN_REF, KEVENT, KIRQL, KPROCESSOR_MODE, KSPIN_LOCK,
     LARGE_INTEGER, STATUS_TIMEOUT,
 };
 
+use crate::claim::Uses;
 use crate::irql::{AtPassive, Dispatch, Irql, Passive};
 use crate::pool::{PoolBox, Tag};
 use crate::status::Error;
@@ -182,7 +183,7 @@ impl Event {
 }
 
 /// Rundown protection: counts users, refuses new ones once it runs down, and waits for the last.
-pub struct Rundown(UnsafeCell<EX_RUNDOWN_REF>);
+pub struct Rundown(PoolBox<UnsafeCell<EX_RUNDOWN_REF>>);
 
 // SAFETY: rundown protection is made to be used from any thread and processor.
 unsafe impl Send for Rundown {}
@@ -195,48 +196,22 @@ impl Rundown {
     /// # Errors
     ///
     /// [`Error::NoMemory`].
-    pub fn try_new(tag: Tag) -> Result<PoolBox<Self>, Error> {
-        let this = PoolBox::try_new(Self::to_be_placed(), tag).map_err(|_| Error::NoMemory)?;
+    pub fn try_new(tag: Tag) -> Result<Self, Error> {
+        let place =
+            PoolBox::try_new(UnsafeCell::new(EX_RUNDOWN_REF::default()), tag).map_err(|_| Error::NoMemory)?;
         // SAFETY: it is in its place, where nobody else knows it.
-        unsafe { this.initialize() };
-        Ok(this)
-    }
-
-    /// Not initialised: to be placed where it stays, as a part of something larger, and then [initialised](Self::initialize).
-    pub(crate) fn to_be_placed() -> Self {
-        Self(UnsafeCell::new(EX_RUNDOWN_REF::default()))
-    }
-
-    /// Initialises it: it can be acquired.
-    ///
-    /// # Safety
-    ///
-    /// It has not been initialised before, nobody uses it, and from now on it does not move.
-    pub(crate) unsafe fn initialize(&self) {
-        // SAFETY: as the caller says.
-        unsafe { ExInitializeRundownProtection(self.0.get()) };
+        unsafe { ExInitializeRundownProtection(place.get()) };
+        Ok(Self(place))
     }
 
     /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows (`DISPATCH_LEVEL` or below here).
+    #[must_use]
     #[inline]
     pub fn try_acquire(&self) -> Option<RundownGuard<'_>> {
-        // Lazily: a guard that is not ours must not even be made, for it would be dropped.
-        self.acquire_raw().then(|| RundownGuard(self))
-    }
-
-    #[inline]
-    pub(crate) fn acquire_raw(&self) -> bool {
         // SAFETY: the structure is initialised.
-        unsafe { ExAcquireRundownProtection(self.0.get()) != 0 }
-    }
-
-    /// # Safety
-    ///
-    /// The caller gives back one successful [`Rundown::acquire_raw`].
-    #[inline]
-    pub(crate) unsafe fn release_raw(&self) {
-        // SAFETY: as the caller says.
-        unsafe { ExReleaseRundownProtection(self.0.get()) };
+        let acquired = unsafe { ExAcquireRundownProtection(self.0.get()) != 0 };
+        // Lazily: a guard that is not ours must not even be made, for it would be dropped.
+        acquired.then(|| RundownGuard(self))
     }
 
     /// Refuses new users and waits until the last is gone. From then on acquiring fails.
@@ -244,18 +219,115 @@ impl Rundown {
         // SAFETY: the structure is initialised; the witness says PASSIVE_LEVEL, where waiting is allowed.
         unsafe { ExWaitForRundownProtectionRelease(self.0.get()) };
     }
-
-    /// Lets users in again after [`Rundown::wait`].
-    pub(crate) fn reopen(&self) {
-        // SAFETY: the structure has run down completely; its owner calls this only then.
-        unsafe { ExReInitializeRundownProtection(self.0.get()) };
-    }
 }
 
 /// Keeps what the rundown protects.
 pub struct RundownGuard<'a>(&'a Rundown);
 
 impl Drop for RundownGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: this guard stands for one successful acquisition.
+        unsafe { ExReleaseRundownProtection(self.0.0.get()) };
+    }
+}
+
+/// A count of uses, and an event for whoever closes it: the channel's own rundown protection, a part of something larger.
+///
+/// # Invariants
+///
+/// Once it is in its place, the event is initialised, and signaled exactly when `uses` has told somebody that it was the last.
+pub(crate) struct Gate {
+    uses: Uses,
+    last: UnsafeCell<KEVENT>,
+}
+
+// SAFETY: atomics, and a kernel event, which is made to be used from any thread and processor.
+unsafe impl Send for Gate {}
+// SAFETY: as above.
+unsafe impl Sync for Gate {}
+
+impl Gate {
+    /// Closed, and not yet initialised: to be placed where it stays, and then [initialised](Self::initialize).
+    pub(crate) fn to_be_placed() -> Self {
+        Self {
+            uses: Uses::closed(),
+            last: UnsafeCell::new(KEVENT::default()),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// It has not been initialised before, nobody uses it, and from now on it does not move.
+    pub(crate) unsafe fn initialize(&self) {
+        // SAFETY: as the caller says; the event is in nonpaged pool, as everything of the library's that is placed.
+        unsafe { KeInitializeEvent(self.last.get(), _EVENT_TYPE::NotificationEvent, 0) };
+    }
+
+    /// One more use; false if it is closed.
+    #[inline]
+    pub(crate) fn acquire_raw(&self) -> bool {
+        self.uses.acquire()
+    }
+
+    /// # Safety
+    ///
+    /// The caller gives back one successful [`Gate::acquire_raw`].
+    #[inline]
+    pub(crate) unsafe fn release_raw(&self) {
+        if self.uses.release() {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake(&self) {
+        // SAFETY: the event is initialised, and there until whoever closed the gate has been woken by it; with `Wait` FALSE any IRQL up to
+        // DISPATCH_LEVEL is allowed.
+        unsafe { KeSetEvent(self.last.get(), 0, 0) };
+    }
+
+    /// One more use, given back when the guard is dropped.
+    pub(crate) fn try_acquire(&self) -> Option<GateGuard<'_>> {
+        self.acquire_raw().then(|| GateGuard(self))
+    }
+
+    /// Whether uses are let through.
+    pub(crate) fn is_open(&self) -> bool {
+        self.uses.is_open()
+    }
+
+    /// Lets nothing through any more and waits until the last use has ended.
+    pub(crate) fn close(&self, _irql: &mut impl AtPassive) {
+        if !self.uses.close() {
+            return;
+        }
+        // SAFETY: the event is initialised, and signaled by the last use; the witness says PASSIVE_LEVEL, where waiting is allowed.
+        unsafe {
+            KeWaitForSingleObject(
+                self.last.get().cast(),
+                _KWAIT_REASON::Executive,
+                KERNEL_MODE,
+                0,
+                core::ptr::null_mut(),
+            );
+        }
+    }
+
+    /// Lets uses through, if it is closed.
+    pub(crate) fn open(&self) {
+        if !self.uses.is_open() {
+            // SAFETY: the event is initialised. The last use has ended: who closes waits for it before anybody opens again.
+            unsafe { KeResetEvent(self.last.get()) };
+            self.uses.open();
+        }
+    }
+}
+
+/// One use of a gate.
+pub(crate) struct GateGuard<'a>(&'a Gate);
+
+impl Drop for GateGuard<'_> {
     fn drop(&mut self) {
         // SAFETY: this guard stands for one successful acquisition.
         unsafe { self.0.release_raw() };

@@ -218,11 +218,15 @@ extern "C" fn ExWaitForRundownProtectionRelease(reference: PEX_RUNDOWN_REF) {
     assert!(old <= RUN_DOWN, "with one thread nobody could end this wait");
 }
 
+static SIGNALS: Single<u64> = Single(Cell::new(0));
+
 #[unsafe(no_mangle)]
 extern "C" fn KeInitializeEvent(_event: PRKEVENT, _kind: EVENT_TYPE, _state: BOOLEAN) {}
 
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn KeSetEvent(_event: PRKEVENT, _increment: KPRIORITY, _wait: BOOLEAN) -> LONG {
+    SIGNALS.0.set(SIGNALS.0.get() + 1);
     0
 }
 

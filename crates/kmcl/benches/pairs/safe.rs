@@ -106,12 +106,12 @@ impl Safe {
     }
 
     fn transaction(&self, resend: bool, external: Option<&'static Mdl>) {
-        let message = Message {
+        let message = || Message {
             bytes: [7; MESSAGE_BYTES],
             resend,
             external,
         };
-        if let Ok(packet) = self.sender.transaction(message) {
+        if let Ok(packet) = self.sender.transaction_with(message) {
             let _ = packet.send(Mode::Transact);
         }
         mock::complete();

@@ -59,6 +59,8 @@ pub struct Options {
     pub sync_in_post_started: bool,
     pub fail_opened: bool,
     pub resends: u32,
+    /// How many locks are taken after a packet was given up in its completion.
+    pub lingers: u32,
 }
 
 thread_local! {
@@ -97,6 +99,7 @@ counts!(
     batched,
     completed,
     succeeded,
+    ended,
     replies,
     not_open,
     sent,
@@ -426,7 +429,7 @@ impl Handler for Client {
         count(&self.0.counts.batched, packets);
     }
 
-    fn completed(&self, _cx: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
+    fn completed(&self, cx: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
         let state = &self.0;
         count(&state.counts.completed, 1);
         if !done.status().is_success() {
@@ -447,7 +450,14 @@ impl Handler for Client {
         if done.context().resends > 0 {
             done.context_mut().resends -= 1;
             let _ = state.launch(done.into_packet());
+        } else {
+            drop(done);
         }
+        // Other processors go on while this one takes locks; the handler is there all the same.
+        for _ in 0..state.options.lingers {
+            drop(self.0.sender.lock(cx.irql()));
+        }
+        count(&self.0.counts.ended, 1);
     }
 }
 

@@ -1,14 +1,15 @@
 //! A channel's life, and the memory it shares with the host.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kmcl::packet::Mode;
 use kmcl::status::Error;
 use ntsim::Config;
-use ntsim::vmbus::{HostChannel, HostPacketKind, backends};
+use ntsim::vmbus::{HostChannel, HostPacketKind, KmclBehaviour, backends};
 
 use crate::driver::{Device, How, Options};
-use crate::guest::{run, seeds};
+use crate::guest::{as_driver, run, seeds};
 
 #[test]
 fn a_channel_is_enabled_again_after_it_was_disabled() {
@@ -219,6 +220,37 @@ fn the_host_may_take_the_device_away_at_any_time() {
                 }
                 guest.system.sleep(Duration::from_micros(1));
             }
+        })
+        .expect_finished();
+    }
+}
+
+#[test]
+fn the_handler_outlives_a_completion_that_has_given_the_last_packet_up() {
+    let options = Options {
+        lingers: 1000,
+        ..Options::default()
+    };
+    for seed in 1..=30 {
+        let config = Config {
+            kmcl: KmclBehaviour {
+                disable_waits_for_completions: Some(false),
+                ..KmclBehaviour::default()
+            },
+            ..Config::with_seed(seed)
+        };
+        run(config, options, backends::silent, |guest| {
+            guest.wait_open();
+            let state = guest.ask(|device, _| device.state.clone());
+            for _ in 0..2 {
+                guest
+                    .state(|state, irql| state.send(&[0; 8], Mode::Notify, How::Allocated, irql))
+                    .expect("the channel is open");
+            }
+            guest.system.remove_device(guest.pdo).expect("the device goes");
+            assert_eq!(state.counts.completed.load(Ordering::Relaxed), 3);
+            assert_eq!(state.counts.ended.load(Ordering::Relaxed), 2);
+            as_driver(guest.driver, |_| drop(state));
         })
         .expect_finished();
     }

@@ -26,6 +26,8 @@ pub struct KmclBehaviour {
     pub disabled_after_failed_open: Option<bool>,
     /// When the packets that are out when a channel closes come back.
     pub outgoing_fail: Option<WhenOutgoingFail>,
+    /// `VmbChannelDisable` returns only when every completion routine has; else some may still run, or be about to.
+    pub disable_waits_for_completions: Option<bool>,
     /// An empty reply is a null pointer.
     pub null_for_empty_reply: Option<bool>,
     /// A setter succeeds on a channel that was enabled once and is disabled again (else `STATUS_INVALID_PARAMETER_1`).

@@ -733,9 +733,11 @@ pub(super) fn fail_all(channel: &Rc<Channel>, disconnected: bool) {
     }
     if disconnected {
         channel.replies.borrow_mut().clear();
-        kernel()
-            .sched
-            .wait_until(channel.key, || channel.completing.get() == 0);
+        if choose(kernel().config.kmcl.disable_waits_for_completions) {
+            kernel()
+                .sched
+                .wait_until(channel.key, || channel.completing.get() == 0);
+        }
     }
 }
 
