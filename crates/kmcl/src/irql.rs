@@ -9,7 +9,7 @@
 //! | [`Passive`] | `PASSIVE_LEVEL`, in a thread that may wait for a channel | the driver's trampolines (`EvtDevicePrepareHardware` …) |
 //! | [`CallbackPassive`] | `PASSIVE_LEVEL`, inside a callback of a channel: must not wait for that channel | channel callbacks |
 //! | [`ReplyPassive`] | as [`CallbackPassive`], where replies may be waited for | `post_started` |
-//! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, spin lock guards, the driver's trampolines |
+//! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, spin lock guards, [`raise`], the driver's trampolines |
 //!
 //! ```compile_fail
 //! # use kmcl::{irql::{Dispatch, Passive}, sync::Event};
@@ -19,6 +19,9 @@
 //! ```
 
 use core::marker::PhantomData;
+
+use wdk_sys::KSPIN_LOCK;
+use wdk_sys::ntddk::{KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
 
 type NotSend<'a> = PhantomData<*mut &'a ()>;
 
@@ -96,3 +99,28 @@ pub trait MayAwaitReply: AtPassive {}
 
 impl MayAwaitReply for Passive<'_> {}
 impl MayAwaitReply for ReplyPassive<'_> {}
+
+/// Runs a closure at `DISPATCH_LEVEL`: the thread keeps its processor, and no waiting or pageable memory is to be had meanwhile.
+///
+/// `KeRaiseIrql` and `KeLowerIrql` are macros or missing in the generated bindings of some kits; a spin lock of its own that nobody else knows raises
+/// and lowers in the same way. IRQL: `DISPATCH_LEVEL` or below.
+///
+/// ```
+/// # use kmcl::irql::{Dispatch, Passive, raise};
+/// fn both_at_once(irql: &mut Passive<'_>) {
+///     raise(irql, |irql: &mut Dispatch<'_>| {
+///         // what must not be interrupted by this processor's other threads
+/// #       let _ = irql;
+///     });
+/// }
+/// ```
+pub fn raise<R>(irql: &mut impl Irql, run: impl FnOnce(&mut Dispatch<'_>) -> R) -> R {
+    let mut lock: KSPIN_LOCK = 0;
+    // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is initialised (zero), and the stack is resident while its thread
+    // runs.
+    let old = unsafe { KeAcquireSpinLockRaiseToDpc(&raw mut lock) };
+    let result = run(&mut irql.dispatch());
+    // SAFETY: acquired above, at this IRQL; drivers do not unwind.
+    unsafe { KeReleaseSpinLock(&raw mut lock, old) };
+    result
+}

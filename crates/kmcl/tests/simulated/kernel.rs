@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kmcl::irql::Passive;
+use kmcl::irql::{Passive, raise};
 use kmcl::lookaside::LookasideList;
 use kmcl::mdl::{External, HostBuffer, Mdl};
 use kmcl::pool::{PoolArc, PoolBox, Tag};
@@ -74,12 +74,22 @@ fn a_shared_value_is_dropped_with_its_last_owner() {
     out_of_memory(|_, _| assert_eq!(PoolArc::try_new(5, TAG).err().expect("no memory").0, 5));
 }
 
+fn irql() -> u8 {
+    // SAFETY: reading the IRQL has no precondition.
+    unsafe { wdk_sys_lite::ntddk::KeGetCurrentIrql() }
+}
+
+#[test]
+fn what_runs_raised_is_at_dispatch_level_and_what_follows_is_not() {
+    seeds(3, |_, irql_now| {
+        assert_eq!(irql(), 0);
+        let inside = raise(irql_now, |irql_now| (irql(), raise(irql_now, |_| irql())));
+        assert_eq!((inside, irql()), ((2, 2), 0));
+    });
+}
+
 #[test]
 fn a_spin_lock_keeps_others_out_and_raises_the_irql() {
-    fn irql() -> u8 {
-        // SAFETY: reading the IRQL has no precondition.
-        unsafe { wdk_sys_lite::ntddk::KeGetCurrentIrql() }
-    }
     seeds(20, |system, irql_now| {
         let lock = Rc::new(SpinLock::new(0_u64));
         let threads: Vec<_> = (0..3)
