@@ -7,7 +7,7 @@
 //! | `EvtDeviceD0Exit` | everything that waits is answered, then disabled |
 //! | `EvtDeviceReleaseHardware` | cleaned up, and with it the last reference to the interface given back |
 
-use kmcl::channel::{Channel, ChannelConfig, ClosedChannel};
+use kmcl::channel::{ChannelConfig, ChannelSlot};
 use kmcl::irql::{Dispatch, Passive};
 use kmcl::pool::{PoolArc, Tag};
 use kmcl::status::{Error, Status};
@@ -41,16 +41,10 @@ static FRIENDLY_NAME: [u16; 7] = [
     b'n' as u16,
 ];
 
-/// The channel in one of its three states, at most one of them.
-type Slot = (
-    Option<ChannelConfig<Port>>,
-    (Option<Channel<Port>>, Option<ClosedChannel<Port>>),
-);
-
 /// What is kept with a device.
 pub struct DeviceContext {
     link: PoolArc<Link>,
-    channel: PassiveCell<Slot>,
+    channel: PassiveCell<ChannelSlot<Port>>,
 }
 
 context!(DeviceContext);
@@ -67,7 +61,7 @@ impl DeviceContext {
         device.create_front_queue::<Self>()?;
         let link = PoolArc::try_new(Link::new(device, config)?, TAG)
             .map_err(|_| Status(STATUS_INSUFFICIENT_RESOURCES))?;
-        let channel = PassiveCell::try_new((None, (None, None)), TAG).map_err(Error::status)?;
+        let channel = PassiveCell::try_new(ChannelSlot::Empty, TAG).map_err(Error::status)?;
         device.create_interface(&GUID_DEVINTERFACE_VMBCHAN, irql)?;
         if device.serve(Self { link, channel }, irql) {
             Ok(())
@@ -107,13 +101,13 @@ impl DeviceEvents for DeviceContext {
                 status => status,
             })?;
         self.channel
-            .with(irql, |slot, _| *slot = (Some(channel), (None, None)));
+            .with(irql, |slot, _| *slot = ChannelSlot::Configured(channel));
         Ok(())
     }
 
     fn release_hardware(&self, irql: &mut Passive<'_>) {
         self.shut(irql);
-        self.channel.with(irql, |slot, _| *slot = (None, (None, None)));
+        self.channel.with(irql, |slot, _| *slot = ChannelSlot::Empty);
         self.link.set_sender(None, irql);
         self.link.forget_messages(irql);
     }
@@ -121,45 +115,16 @@ impl DeviceEvents for DeviceContext {
     fn d0_entry(&self, irql: &mut Passive<'_>) -> wdf::Result<()> {
         // Before enabling: the host may open the channel before that returns.
         self.link.sessions().power_up();
-        let enabled = self.channel.with(irql, |slot, irql| match core::mem::take(slot) {
-            (Some(config), _) => match config.enable(irql) {
-                Ok(channel) => {
-                    slot.1.0 = Some(channel);
-                    Ok(())
-                }
-                Err((error, config)) => {
-                    slot.0 = Some(config);
-                    Err(error.status())
-                }
-            },
-            (None, (None, Some(closed))) => match closed.enable(irql) {
-                Ok(channel) => {
-                    slot.1.0 = Some(channel);
-                    Ok(())
-                }
-                Err((error, closed)) => {
-                    slot.1.1 = Some(closed);
-                    Err(error.status())
-                }
-            },
-            (None, other) => {
-                slot.1 = other;
-                Err(Status(STATUS_INVALID_DEVICE_STATE))
-            }
-        });
+        let enabled = self.channel.with(irql, ChannelSlot::enable);
         if enabled.is_err() {
             self.shut(irql);
         }
-        enabled
+        enabled.map_err(Error::status)
     }
 
     fn d0_exit(&self, irql: &mut Passive<'_>) {
         self.shut(irql);
-        self.channel.with(irql, |slot, irql| {
-            if let Some(channel) = slot.1.0.take() {
-                slot.1.1 = Some(channel.disable(irql));
-            }
-        });
+        self.channel.with(irql, ChannelSlot::disable);
         // What came in while the channel closed.
         self.link.settle(irql);
     }

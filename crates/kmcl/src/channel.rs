@@ -748,6 +748,78 @@ impl<H: Handler> Channel<H> {
     }
 }
 
+/// A channel in whichever state, or none: what a device's context keeps, in a [`PassiveCell`](crate::sync::PassiveCell), while the device goes
+/// through its power states.
+///
+/// | callback of the device | with the slot |
+/// |---|---|
+/// | `EvtDevicePrepareHardware` | `*slot = ChannelSlot::Configured(config)` |
+/// | `EvtDeviceD0Entry` | [`enable`](Self::enable) |
+/// | `EvtDeviceD0Exit` | [`disable`](Self::disable) |
+/// | `EvtDeviceReleaseHardware` | `*slot = ChannelSlot::Empty` |
+#[derive(Default)]
+pub enum ChannelSlot<H: Handler> {
+    /// There is no channel.
+    #[default]
+    Empty,
+    /// Never enabled.
+    Configured(ChannelConfig<H>),
+    /// Enabled.
+    Enabled(Channel<H>),
+    /// Enabled once, and disabled.
+    Disabled(ClosedChannel<H>),
+}
+
+// SAFETY: as each of the channel's states.
+unsafe impl<H: Handler> Confined for ChannelSlot<H> {}
+
+impl<H: Handler> ChannelSlot<H> {
+    /// Enables the channel, for the first time or again. One that is enabled stays so.
+    ///
+    /// # Errors
+    ///
+    /// KMCL's, and the channel is as it was; [`Error::NotOpen`] if there is none.
+    pub fn enable(&mut self, irql: &mut Passive<'_>) -> Result<(), Error> {
+        let result = match core::mem::take(self) {
+            Self::Empty => return Err(Error::NotOpen),
+            Self::Enabled(channel) => Ok(channel),
+            Self::Configured(config) => config
+                .enable(irql)
+                .map_err(|(error, config)| (error, Self::Configured(config))),
+            Self::Disabled(closed) => closed
+                .enable(irql)
+                .map_err(|(error, closed)| (error, Self::Disabled(closed))),
+        };
+        match result {
+            Ok(channel) => {
+                *self = Self::Enabled(channel);
+                Ok(())
+            }
+            Err((error, before)) => {
+                *self = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// Disables the channel if it is enabled, and waits as [`Channel::disable`] does.
+    pub fn disable(&mut self, irql: &mut Passive<'_>) {
+        *self = match core::mem::take(self) {
+            Self::Enabled(channel) => Self::Disabled(channel.disable(irql)),
+            other => other,
+        };
+    }
+
+    /// The channel, if it is enabled.
+    #[must_use]
+    pub const fn enabled(&self) -> Option<&Channel<H>> {
+        match self {
+            Self::Enabled(channel) => Some(channel),
+            _ => None,
+        }
+    }
+}
+
 impl<H: Handler> Drop for Channel<H> {
     fn drop(&mut self) {
         // SAFETY: reading the IRQL has no precondition.

@@ -134,6 +134,12 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        error.status()
+    }
+}
+
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         Self::Status(status)

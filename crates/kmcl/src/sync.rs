@@ -341,11 +341,6 @@ impl Drop for GateGuard<'_> {
 /// A value may be used by one thread after another as long as each is at `PASSIVE_LEVEL` outside channel callbacks.
 pub unsafe trait Confined {}
 
-// SAFETY: the option adds nothing to what it holds.
-unsafe impl<T: Confined> Confined for Option<T> {}
-// SAFETY: the pair adds nothing to what it holds.
-unsafe impl<A: Confined, B: Confined> Confined for (A, B) {}
-
 /// Data that is reachable only at `PASSIVE_LEVEL` outside channel callbacks, by one thread at a time.
 ///
 /// It is the place for a [`Channel`](crate::channel::Channel) in a device's context: callbacks have no

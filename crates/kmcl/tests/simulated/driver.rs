@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use kmcl::channel::{Channel, ChannelConfig, ClosedChannel, Context, Handler, PostStarted, Running};
+use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running};
 use kmcl::gpadl::{Access, Gpadl};
 use kmcl::incoming::{Disposition, External as IncomingExternal, Incoming, PendingIncoming};
 use kmcl::interface::Interface;
@@ -125,15 +125,10 @@ pub struct State {
     deferred: AtomicU64,
 }
 
-type Slot = (
-    Option<ChannelConfig<Client>>,
-    (Option<Channel<Client>>, Option<ClosedChannel<Client>>),
-);
-
 /// A device of the driver's.
 pub struct Device {
     pub state: PoolArc<State>,
-    channel: PassiveCell<Slot>,
+    channel: PassiveCell<ChannelSlot<Client>>,
 }
 
 /// The channel's handler.
@@ -465,7 +460,7 @@ impl Device {
     fn try_new() -> Result<PoolArc<Self>, Error> {
         let device = Self {
             state: State::try_new()?,
-            channel: PassiveCell::try_new((None, (None, None)), TAG)?,
+            channel: PassiveCell::try_new(ChannelSlot::Empty, TAG)?,
         };
         PoolArc::try_new(device, TAG).map_err(|_| Error::NoMemory)
     }
@@ -500,42 +495,22 @@ impl Device {
             config.start_paused(irql);
         }
         self.channel
-            .with(irql, |slot, _| *slot = (Some(config), (None, None)));
+            .with(irql, |slot, _| *slot = ChannelSlot::Configured(config));
         Ok(())
     }
 
     fn release(&self, irql: &mut Passive<'_>) {
-        self.channel.with(irql, |slot, _| *slot = (None, (None, None)));
+        self.channel.with(irql, |slot, _| *slot = ChannelSlot::Empty);
     }
 
     /// Enables the channel, for the first time or again.
     pub fn enable(&self, irql: &mut Passive<'_>) -> Result<(), Error> {
-        self.channel.with(irql, |(config, (enabled, closed)), irql| {
-            let result = if let Some(config_now) = config.take() {
-                config_now.enable(irql).map_err(|(error, back)| {
-                    *config = Some(back);
-                    error
-                })
-            } else if let Some(closed_now) = closed.take() {
-                closed_now.enable(irql).map_err(|(error, back)| {
-                    *closed = Some(back);
-                    error
-                })
-            } else {
-                Err(Error::NotOpen)
-            };
-            *enabled = Some(result?);
-            Ok(())
-        })
+        self.channel.with(irql, ChannelSlot::enable)
     }
 
     /// Disables the channel, if it is enabled.
     pub fn disable(&self, irql: &mut Passive<'_>) {
-        self.channel.with(irql, |(_, (enabled, closed)), irql| {
-            if let Some(channel) = enabled.take() {
-                *closed = Some(channel.disable(irql));
-            }
-        });
+        self.channel.with(irql, ChannelSlot::disable);
     }
 
     /// Does something with the enabled channel.
@@ -544,8 +519,8 @@ impl Device {
         irql: &mut Passive<'_>,
         run: impl FnOnce(&Channel<Client>, &mut Passive<'_>) -> R,
     ) -> Option<R> {
-        self.channel.with(irql, |(_, (enabled, _)), irql| {
-            enabled.as_ref().map(|channel| run(channel, irql))
+        self.channel.with(irql, |slot, irql| {
+            slot.enabled().map(|channel| run(channel, irql))
         })
     }
 }
