@@ -361,6 +361,7 @@ impl Interface {
         irql: &mut Passive<'_>,
     ) -> Result<ChannelConfig<H>, Error> {
         let nodes = LookasideList::try_new(TAG, irql)?;
+        routes::set(self.table());
         let mut channel: VMBCHANNEL = core::ptr::null_mut();
         // SAFETY: PASSIVE_LEVEL by the witness; a client endpoint; the parent is the caller's word.
         Status::check(unsafe { call!(self.table(), VmbChannelAllocate(parent, 0, &raw mut channel)) })?;

@@ -149,7 +149,6 @@ impl Interface {
             // Dropping the table gives the reference back.
             return Err(Error::InvalidInterface);
         }
-        routes::set(&table.functions);
         PoolArc::try_new(table, TAG)
             .map(Self)
             .map_err(|_| Error::NoMemory)
@@ -247,6 +246,7 @@ impl Drop for Table {
 ///
 /// KMCL's callbacks get a channel or a packet and no context; what belongs to it is reached through functions of the table. Those
 /// three stand here for the driver as a whole: they are the bus driver's own code and the same in every interface that it gives out.
+/// Allocating a channel sets them, so that they belong to an interface that has given channels out.
 pub(crate) mod routes {
     use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -257,7 +257,7 @@ pub(crate) mod routes {
     static PACKET_POINTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
     static PACKET_CHANNEL: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-    pub(super) fn set(table: &KMCL_CLIENT_INTERFACE_V1) {
+    pub fn set(table: &KMCL_CLIENT_INTERFACE_V1) {
         if let (Some(channel), Some(pointer), Some(of)) = (
             table.VmbChannelGetPointer,
             table.VmbPacketGetPointer,
@@ -271,17 +271,17 @@ pub(crate) mod routes {
 
     /// # Safety
     ///
-    /// `channel` is a channel of an interface that was queried, and valid.
+    /// `channel` is a valid channel of an interface for which [`set`] was called.
     #[inline]
     pub unsafe fn channel_pointer(channel: VMBCHANNEL) -> PVOID {
         type Get = unsafe extern "C" fn(VMBCHANNEL) -> PVOID;
-        // SAFETY: a channel exists, so an interface was queried and `set` has stored the function, of this type.
+        // SAFETY: by the caller's word `set` has stored the function, of this type.
         unsafe { core::mem::transmute::<*mut (), Get>(CHANNEL_POINTER.load(Ordering::Acquire))(channel) }
     }
 
     /// # Safety
     ///
-    /// `packet` is a packet of an interface that was queried, and valid.
+    /// `packet` is a valid packet of a channel of an interface for which [`set`] was called.
     #[inline]
     pub unsafe fn packet_pointer(packet: VMBPACKET) -> PVOID {
         type Get = unsafe extern "C" fn(VMBPACKET) -> PVOID;
@@ -291,7 +291,7 @@ pub(crate) mod routes {
 
     /// # Safety
     ///
-    /// `packet` is a packet of an interface that was queried, and valid.
+    /// `packet` is a valid packet of a channel of an interface for which [`set`] was called.
     #[inline]
     pub unsafe fn packet_channel(packet: VMBPACKET) -> VMBCHANNEL {
         type Get = unsafe extern "C" fn(VMBPACKET) -> VMBCHANNEL;

@@ -10,17 +10,18 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running};
 use kmcl::gpadl::{Access, Gpadl};
 use kmcl::incoming::{Disposition, External as IncomingExternal, Incoming, PendingIncoming};
-use kmcl::interface::Interface;
+use kmcl::interface::{Interface, InterfaceVersion};
 use kmcl::irql::{Irql, Passive};
-use kmcl::mdl::{External, HostBuffer, Mdl};
+use kmcl::mdl::{External, HostBuffer, Mdl, PageFrame};
 use kmcl::packet::{Completed, Mode, OwnedPacket, Sender, Transaction};
 use kmcl::pool::{PoolArc, Tag};
 use kmcl::status::{Error, Status};
 use kmcl::sync::{PassiveCell, SpinLock};
 use wdk_sys::{
-    _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, DRIVER_OBJECT, NTSTATUS, PCUNICODE_STRING,
-    PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS,
-    WDF_DRIVER_CONFIG, WDF_NO_HANDLE, WDF_NO_OBJECT_ATTRIBUTES, WDF_OBJECT_ATTRIBUTES,
+    _WDF_EXECUTION_LEVEL, _WDF_IO_TARGET_OPEN_TYPE, _WDF_SYNCHRONIZATION_SCOPE, DRIVER_OBJECT, GUID,
+    INTERFACE, NTSTATUS, PCUNICODE_STRING, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS, UNICODE_STRING, WDF_DRIVER_CONFIG,
+    WDF_IO_TARGET_OPEN_PARAMS, WDF_NO_HANDLE, WDF_NO_OBJECT_ATTRIBUTES, WDF_OBJECT_ATTRIBUTES,
     WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE, WDFCMRESLIST,
     WDFDEVICE, WDFDRIVER, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
@@ -43,6 +44,8 @@ pub mod order {
     pub const FAIL: u8 = 3;
     /// Complete with the sum of the external data's bytes.
     pub const SUM: u8 = 4;
+    /// Keep the packet and drop it at once.
+    pub const DROP: u8 = 5;
 }
 
 /// How the driver is set up.
@@ -61,16 +64,43 @@ pub struct Options {
     pub resends: u32,
     /// How many locks are taken after a packet was given up in its completion.
     pub lingers: u32,
+    /// Asks for the channel's numbers in `opened`.
+    pub numbers: bool,
+    /// A pipe: no completions, no external data.
+    pub pipe: bool,
+    pub query: Query,
+    pub target: Option<Target>,
 }
+
+/// How the interface is asked for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Query {
+    #[default]
+    First,
+    Version(InterfaceVersion),
+    /// And no further.
+    Only(InterfaceVersion),
+    IoTarget,
+}
+
+/// Which device the channel is for, instead of the one below.
+#[derive(Clone, Copy)]
+pub struct Target(pub GUID, pub Option<GUID>);
 
 thread_local! {
     static OPTIONS: Cell<Options> = Cell::default();
+    static SEEN: Cell<Numbers> = Cell::default();
     static CURRENT: Cell<*const PoolArc<Device>> = const { Cell::new(std::ptr::null()) };
 }
 
 /// Sets the driver up, before it is loaded.
 pub fn set_options(options: Options) {
     OPTIONS.set(options);
+}
+
+/// What the interface said that was asked for last.
+pub fn seen() -> Numbers {
+    SEEN.get()
 }
 
 /// The device that was added last; none once it has gone.
@@ -100,6 +130,8 @@ counts!(
     completed,
     succeeded,
     ended,
+    pnp_failures,
+    unmapped,
     replies,
     not_open,
     sent,
@@ -123,6 +155,18 @@ pub struct State {
     gpadl: SpinLock<Option<Gpadl<Client>>>,
     held: SpinLock<[Option<PendingIncoming<Client>>; HELD]>,
     deferred: AtomicU64,
+    pub numbers: SpinLock<Numbers>,
+}
+
+/// What the channel and its interface said.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// What the second change of the latency replaced.
+    pub latency: u16,
+    pub mmio: (u64, u64),
+    pub version: u16,
+    /// Size and version, at the start of the whole table.
+    pub header: (u16, u16),
 }
 
 /// A device of the driver's.
@@ -141,6 +185,7 @@ pub struct Message {
     resends: u32,
     mode: Mode,
     data: Option<Mdl>,
+    frames: [PageFrame; 2],
 }
 
 impl Message {
@@ -151,6 +196,7 @@ impl Message {
             resends,
             mode,
             data,
+            frames: [0; 2],
         };
         message.bytes[..bytes.len()].copy_from_slice(bytes);
         message
@@ -165,6 +211,10 @@ impl Transaction for Message {
     fn external(&self) -> Option<External<'_>> {
         External::new(self.data.as_ref()?.as_ref(), 8, NonZeroU32::new(4000)?)
     }
+
+    fn pfns(&self) -> &[PageFrame] {
+        if self.frames == [0; 2] { &[] } else { &self.frames }
+    }
 }
 
 impl State {
@@ -176,6 +226,7 @@ impl State {
             gpadl: SpinLock::new(None),
             held: SpinLock::new([const { None }; HELD]),
             deferred: AtomicU64::new(0),
+            numbers: SpinLock::new(Numbers::default()),
         };
         PoolArc::try_new(state, TAG).map_err(|_| Error::NoMemory)
     }
@@ -240,6 +291,28 @@ impl State {
             How::Allocated | How::External => sender.transaction(message),
         };
         self.launch(packet.map_err(|(error, _)| error)?)
+    }
+
+    /// Takes so many packets at once, and gives them back.
+    pub fn allocate_and_free(&self, count: usize, irql: &mut impl Irql) {
+        let sender = self.sender(irql).expect("the channel is open");
+        let packet = |_| sender.transaction(Message::new(&[0], 0, Mode::Notify, None)).ok();
+        let packets: Vec<_> = (0..count).map(packet).collect();
+        assert!(packets.iter().all(Option::is_some));
+    }
+
+    /// Sends a message with whole pages of the caller's, who keeps them until it is completed.
+    pub fn send_frames(&self, frames: [PageFrame; 2], irql: &mut impl Irql) -> Result<(), Error> {
+        let sender = self.sender(irql).ok_or(Error::NotOpen)?;
+        let packet = sender.transaction_with(|| Message {
+            frames,
+            ..Message::new(b"pages", 0, Mode::Transact, None)
+        })?;
+        // SAFETY: the pages are the test's.
+        unsafe { packet.send_with_pfns() }.map_err(|failed| {
+            assert!(format!("{failed:?}").starts_with("SendError"));
+            failed.error
+        })
     }
 
     /// Sends a message with KMCL's own completion.
@@ -312,6 +385,14 @@ impl Handler for Client {
         }) {
             count(&state.counts.bad, 1);
         }
+        if state.options.numbers {
+            let old = cx
+                .set_interrupt_latency(300)
+                .and_then(|_| cx.set_interrupt_latency(500))?;
+            let mmio = cx.mmio_space();
+            let mut numbers = state.numbers.lock(cx.irql());
+            (numbers.latency, numbers.mmio) = (old, mmio);
+        }
         if state.options.gpadl_in_opened {
             state
                 .make_gpadl(&sender, false, cx.irql())
@@ -328,7 +409,9 @@ impl Handler for Client {
     fn started(&self, cx: &mut Context<'_, Self>) {
         let state = &self.0;
         count(&state.counts.started, 1);
-        let _ = state.send(b"\0started", Mode::Transact, How::Allocated, cx.irql());
+        if !state.options.pipe {
+            let _ = state.send(b"\0started", Mode::Transact, How::Allocated, cx.irql());
+        }
     }
 
     fn post_started(&self, cx: &mut PostStarted<'_, Self>) {
@@ -383,6 +466,12 @@ impl Handler for Client {
                 }
                 disposition
             }
+            [order::DROP, ..] => {
+                count(&state.counts.received, 1);
+                let (pending, disposition) = packet.detach();
+                drop(pending);
+                disposition
+            }
             [order::DEFER, number, ..] => {
                 let bit = 1_u64.wrapping_shl(u32::from(*number));
                 if state.deferred.fetch_xor(bit, Ordering::AcqRel) & bit == 0 {
@@ -405,6 +494,7 @@ impl Handler for Client {
                         }
                     });
                     if mapped.is_err() {
+                        count(&state.counts.unmapped, 1);
                         sum = u64::MAX;
                     }
                     data.into_packet().complete(&sum.to_le_bytes())
@@ -422,6 +512,10 @@ impl Handler for Client {
     fn processing_complete(&self, _cx: &mut Running<'_, Self>, packets: u32) {
         count(&self.0.counts.batches, 1);
         count(&self.0.counts.batched, packets);
+    }
+
+    fn pnp_failure(&self, _cx: &mut Context<'_, Self>, status: Status) {
+        count(&self.0.counts.pnp_failures, u32::from(!status.is_success()));
     }
 
     fn completed(&self, cx: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
@@ -475,10 +569,27 @@ impl Device {
         // SAFETY: the device is valid, and its physical device object stays until after `release`.
         let (interface, parent) = unsafe {
             (
-                Interface::query(device, irql)?,
+                match options.query {
+                    Query::First => Interface::query(device, irql),
+                    Query::Version(version) | Query::Only(version) => {
+                        Interface::query_version(device, version, irql)
+                    }
+                    Query::IoTarget => query_io_target(device, irql),
+                }?,
                 call_unsafe_wdf_function_binding!(WdfDeviceWdmGetPhysicalDevice, device),
             )
         };
+        // SAFETY: every version begins with an `INTERFACE`.
+        let header = unsafe { interface.as_ptr().cast::<INTERFACE>().read() };
+        *self.state.numbers.lock(irql) = Numbers {
+            version: interface.version(),
+            header: (header.Size, header.Version),
+            ..Numbers::default()
+        };
+        SEEN.set(*self.state.numbers.lock(irql));
+        if matches!(options.query, Query::Only(_)) {
+            return Err(Error::NotOpen);
+        }
         // SAFETY: as above.
         let mut config = unsafe { interface.channel(parent, Client(self.state.clone()), irql) }?;
         config
@@ -491,6 +602,12 @@ impl Device {
         if let Some(quota) = NonZeroU32::new(options.quota) {
             config.transaction_quota(quota);
         }
+        if options.pipe {
+            config.pipe()?;
+        }
+        if let Some(Target(interface_type, instance)) = options.target {
+            config.target_pnp(interface_type, instance)?;
+        }
         if options.start_paused {
             config.start_paused(irql);
         }
@@ -499,7 +616,8 @@ impl Device {
         Ok(())
     }
 
-    fn release(&self, irql: &mut Passive<'_>) {
+    /// Drops the channel, in whichever state it is.
+    pub fn release(&self, irql: &mut Passive<'_>) {
         self.channel.with(irql, |slot, _| *slot = ChannelSlot::Empty);
     }
 
@@ -511,6 +629,11 @@ impl Device {
     /// Disables the channel, if it is enabled.
     pub fn disable(&self, irql: &mut Passive<'_>) {
         self.channel.with(irql, ChannelSlot::disable);
+    }
+
+    /// Takes the channel out of the device.
+    pub fn take_channel(&self, irql: &mut Passive<'_>) -> ChannelSlot<Client> {
+        self.channel.with(irql, |slot, _| std::mem::take(slot))
     }
 
     /// Does something with the enabled channel.
@@ -526,6 +649,46 @@ impl Device {
 }
 
 // ---- the framework's side ----
+
+/// Asks the bus driver's own device for the interface.
+///
+/// # Safety
+///
+/// `device` is a device of this driver's.
+unsafe fn query_io_target(device: WDFDEVICE, irql: &mut Passive<'_>) -> Result<Interface, Error> {
+    let mut name: Vec<u16> = r"\Device\VMBus\kmcl_interface".encode_utf16().collect();
+    let bytes = u16::try_from(size_of_val(name.as_slice())).unwrap_or_default();
+    let mut params = WDF_IO_TARGET_OPEN_PARAMS {
+        Size: size_of_config::<WDF_IO_TARGET_OPEN_PARAMS>(),
+        Type: _WDF_IO_TARGET_OPEN_TYPE::WdfIoTargetOpenByName,
+        TargetDeviceName: UNICODE_STRING {
+            Length: bytes,
+            MaximumLength: bytes,
+            Buffer: name.as_mut_ptr(),
+        },
+        ..WDF_IO_TARGET_OPEN_PARAMS::default()
+    };
+    let mut target = std::ptr::null_mut();
+    // SAFETY: the device is valid; the structures are local; the target is open when it is asked.
+    unsafe {
+        let status = call_unsafe_wdf_function_binding!(
+            WdfIoTargetCreate,
+            device,
+            WDF_NO_OBJECT_ATTRIBUTES,
+            &raw mut target
+        );
+        if status < 0 {
+            return Err(Status(status).into());
+        }
+        let status = call_unsafe_wdf_function_binding!(WdfIoTargetOpen, target, &raw mut params);
+        if status < 0 {
+            return Err(Status(status).into());
+        }
+        let interface = Interface::query_io_target(target, irql);
+        call_unsafe_wdf_function_binding!(WdfIoTargetClose, target);
+        interface
+    }
+}
 
 #[allow(
     clippy::cast_possible_truncation,

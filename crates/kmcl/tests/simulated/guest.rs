@@ -15,7 +15,7 @@ use crate::driver::{self, Device, Options, State};
 /// The driver's number in tests without an image.
 pub const NOBODY: DriverId = DriverId(1000);
 
-const TYPE: GUID = GUID {
+pub const TYPE: GUID = GUID {
     Data1: 0x6B6D_636C,
     Data2: 1,
     Data3: 2,
@@ -126,10 +126,21 @@ pub fn run<R: Send + 'static>(
     host: impl FnOnce(HostChannel) + Send + 'static,
     program: impl FnOnce(&Guest<'_>) -> R + Send + 'static,
 ) -> Report<R> {
+    run_offer(config, options, Offer::new(TYPE, TYPE), host, program)
+}
+
+/// As [`run`], with an offer of the test's own.
+pub fn run_offer<R: Send + 'static>(
+    config: Config,
+    options: Options,
+    offer: Offer,
+    host: impl FnOnce(HostChannel) + Send + 'static,
+    program: impl FnOnce(&Guest<'_>) -> R + Send + 'static,
+) -> Report<R> {
     Machine::run(config, move |system| {
         driver::set_options(options);
         let driver = system.load_driver(image()).expect("the driver loads");
-        let offer = system.offer(Offer::new(TYPE, TYPE), host);
+        let offer = system.offer(offer, host);
         let pdo = offer.pdo().expect("the bus driver makes a device").id;
         system.wait_started(pdo).expect("the device starts");
         let guest = Guest {

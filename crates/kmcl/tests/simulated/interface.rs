@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use kmcl::interface::InterfaceVersion;
 use kmcl_sys::KMCL_CLIENT_INTERFACE_V1;
 use ntsim::pnp::{Bus, Pdo};
 use ntsim::{Config, Machine};
 use wdk_sys_lite::{GUID, INTERFACE, NTSTATUS, PINTERFACE, PVOID, STATUS_REVISION_MISMATCH, STATUS_SUCCESS};
 
-use crate::driver::{self, Options};
+use crate::driver::{self, Numbers, Options, Query};
 use crate::guest::{HARDWARE_ID, image};
 
 thread_local! {
@@ -29,6 +30,12 @@ struct Answer {
     missing: Option<usize>,
 }
 
+/// A newer version than the first, as the bus has it.
+const NEWER: InterfaceVersion = InterfaceVersion {
+    version: 3,
+    size: 400,
+};
+
 struct FakeBus(Answer);
 
 impl Bus for FakeBus {
@@ -41,7 +48,7 @@ impl Bus for FakeBus {
         interface: PINTERFACE,
         _data: PVOID,
     ) -> NTSTATUS {
-        assert_eq!((size, version), (360, 1));
+        assert!((size, version) == (360, 1) || (size, version) == (NEWER.size, NEWER.version));
         if self.0.status < 0 {
             return self.0.status;
         }
@@ -72,9 +79,18 @@ impl Bus for FakeBus {
 
 /// How the device's start ends on a bus that answers so, and how often the interface was given back.
 fn start(answer: Answer) -> (Result<(), NTSTATUS>, u32) {
+    let (result, dereferenced, _) = start_asking(answer, Query::First);
+    (result, dereferenced)
+}
+
+/// As [`start`], with what the driver saw of the interface.
+fn start_asking(answer: Answer, query: Query) -> (Result<(), NTSTATUS>, u32, Numbers) {
     const { assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == 32 + 41 * 8) };
     Machine::run(Config::default(), move |system| {
-        driver::set_options(Options::default());
+        driver::set_options(Options {
+            query,
+            ..Options::default()
+        });
         let loaded = system.load_driver(image()).expect("the driver loads");
         let bus = Rc::new(FakeBus(answer));
         let pdo = ntsim::kernel::kernel()
@@ -83,7 +99,7 @@ fn start(answer: Answer) -> (Result<(), NTSTATUS>, u32) {
         let result = system.wait_started(pdo.id);
         let leaks = system.unload_driver(loaded).expect("the driver unloads");
         assert!(leaks.is_empty(), "{leaks:?}");
-        (result, DEREFERENCED.get())
+        (result, DEREFERENCED.get(), driver::seen())
     })
     .expect_finished()
 }
@@ -128,5 +144,52 @@ fn an_answer_with_any_member_missing_is_refused_and_given_back_once() {
             (Err(STATUS_REVISION_MISMATCH), 1),
             "member {missing}"
         );
+    }
+}
+
+#[test]
+fn a_newer_answer_is_checked_as_the_first_is() {
+    for answer in [
+        Answer { size: 352, ..GOOD },
+        Answer { version: 1, ..GOOD },
+        Answer {
+            version: 3,
+            missing: Some(40),
+            ..GOOD
+        },
+    ] {
+        let (result, dereferenced, _) = start_asking(answer, Query::Version(NEWER));
+        assert_eq!(
+            (result, dereferenced),
+            (Err(STATUS_REVISION_MISMATCH), 1),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn a_newer_version_is_there_whole_and_given_back_once() {
+    let queried = |answer, version| {
+        let query = Query::Only(version);
+        let (started, dereferenced, seen) = start_asking(answer, query);
+        assert!(started.is_err(), "the driver goes no further");
+        assert_eq!(dereferenced, 1);
+        seen
+    };
+    let newer = Answer {
+        size: 400,
+        version: 3,
+        ..GOOD
+    };
+    let seen = queried(newer, NEWER);
+    assert_eq!((seen.version, seen.header), (3, (400, 3)));
+    // What is not larger and newer than the first is the first.
+    for version in [
+        InterfaceVersion { size: 360, ..NEWER },
+        InterfaceVersion { version: 1, ..NEWER },
+        InterfaceVersion::V1,
+    ] {
+        let seen = queried(GOOD, version);
+        assert_eq!((seen.version, seen.header), (1, (360, 1)), "{version:?}");
     }
 }

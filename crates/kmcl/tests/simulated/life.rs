@@ -113,6 +113,9 @@ fn the_instance_and_the_channels_numbers_can_be_asked_for() {
     });
 }
 
+/// What a reply begins with if the host does not know the GPADL.
+const UNKNOWN: u8 = 0xEE;
+
 /// Reads the GPADL that a message's second word names, and writes an answer to its start.
 #[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
 fn gpadl_host(channel: HostChannel) {
@@ -125,16 +128,18 @@ fn gpadl_host(channel: HostChannel) {
                 .payload
                 .get(8..12)
                 .map(|id| u32::from_le_bytes(id.try_into().unwrap()));
-            if let Some(id) = id.filter(|id| *id != 0)
-                && let Ok(memory) = channel.map_gpadl(id)
-            {
-                assert_eq!(memory.len(), 8192);
-                assert_eq!(memory.read(4090, 16).unwrap(), b"across the pages");
-                memory.write(0, &7_u64.to_le_bytes()).unwrap();
-                drop(memory);
+            let mut reply = packet.payload.clone();
+            if let Some(id) = id.filter(|id| *id != 0) {
+                if let Ok(memory) = channel.map_gpadl(id) {
+                    assert_eq!(memory.len(), 8192);
+                    assert_eq!(memory.read(4090, 16).unwrap(), b"across the pages");
+                    memory.write(0, &7_u64.to_le_bytes()).unwrap();
+                } else {
+                    reply[0] = UNKNOWN;
+                }
             }
             if packet.completion_requested {
-                let _ = channel.complete(packet.transaction, &packet.payload);
+                let _ = channel.complete(packet.transaction, &reply);
             }
         }
     }
@@ -152,7 +157,10 @@ fn the_host_reads_and_writes_a_gpadl_until_it_is_deleted() {
                 let mut reply = [0; 16];
                 let sender = state.sender(irql).expect("the channel is open");
                 assert_eq!(sender.sync_request(&message, &mut reply, None, irql), Ok(16));
+                assert_eq!(reply[0], 0);
                 assert_eq!(state.delete_gpadl(irql), Some(7));
+                assert_eq!(sender.sync_request(&message, &mut reply, None, irql), Ok(16));
+                assert_eq!(reply[0], UNKNOWN);
                 // Three at a time: the first and the one in the middle go before the channel closes.
                 for _ in 0..3 {
                     state.create_gpadl(!by_mdl, irql).expect("the channel is open");

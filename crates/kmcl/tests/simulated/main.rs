@@ -2,6 +2,7 @@
 
 mod driver;
 mod faults;
+mod features;
 mod guest;
 mod interface;
 mod kernel;

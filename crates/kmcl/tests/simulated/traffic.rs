@@ -161,7 +161,7 @@ fn all_orders(channel: &HostChannel) {
     while channel.wait_open() {
         let mut asked = Vec::new();
         for number in 0..8 {
-            for first in [order::ECHO, order::DETACH, order::DEFER] {
+            for first in [order::ECHO, order::DETACH, order::DEFER, order::DROP] {
                 match channel.send(&[first, number, 0, 0, 0, 0, 0, 0], true) {
                     Ok(transaction) => asked.push((first, transaction)),
                     Err(_) => break,
@@ -180,7 +180,8 @@ fn all_orders(channel: &HostChannel) {
                 .expect("a completion of something that was asked for, once");
             let (first, _) = asked.swap_remove(place);
             match first {
-                order::DETACH => assert!(packet.payload == b"held...." || packet.payload.is_empty()),
+                order::DETACH => assert_eq!(packet.payload, b"held...."),
+                order::DROP => assert!(packet.payload.is_empty()),
                 order::DEFER => assert_eq!(packet.payload, b"deferred"),
                 _ => assert_eq!(packet.payload[0], order::ECHO),
             }
@@ -206,12 +207,12 @@ fn each_incoming_packet_is_completed_once_however_it_is_handled() {
                 guest.wait_open();
                 for _ in 0..100_000 {
                     guest.state(|state, irql| state.complete_held(irql));
-                    if guest.count(|counts| &counts.received) == 25 {
+                    if guest.count(|counts| &counts.received) == 33 {
                         break;
                     }
                     guest.system.sleep(Duration::from_micros(3));
                 }
-                assert_eq!(guest.count(|counts| &counts.received), 25);
+                assert_eq!(guest.count(|counts| &counts.received), 33);
                 assert_eq!(guest.count(|counts| &counts.presented_again), 8);
             },
         );
