@@ -100,6 +100,7 @@ extern crate wdk_sys_lite as wdk_sys;
 pub mod channel;
 mod claim;
 pub mod gpadl;
+pub mod guide;
 pub mod host;
 pub mod incoming;
 pub mod interface;
