@@ -10,6 +10,32 @@
 //!         +- gives out `Sender`s
 //! ```
 //!
+//! Who may do what follows from what there is: a [`ChannelConfig`] has the setters, a [`Channel`] is enabled, and a
+//! [`Sender`](crate::packet::Sender) comes only from the callbacks of a channel that is open.
+//!
+//! ```
+//! # use core::num::NonZeroU32;
+//! # use kmcl::{channel::{Channel, Handler}, interface::Interface, irql::Passive, status::Error};
+//! # #[cfg(not(windows))]
+//! # use wdk_sys_lite as wdk_sys;
+//! /// # Safety
+//! ///
+//! /// `parent` is the physical device object of a device on the bus; it outlives the channel.
+//! unsafe fn open<H: Handler>(
+//!     interface: &Interface,
+//!     parent: wdk_sys::PDEVICE_OBJECT,
+//!     handler: H,
+//!     irql: &mut Passive<'_>,
+//! ) -> Result<Channel<H>, Error> {
+//!     let pages = NonZeroU32::new(16).ok_or(Error::InvalidLength)?;
+//!     // SAFETY: as the caller says.
+//!     let mut config = unsafe { interface.channel(parent, handler, irql) }?;
+//!     config.ring_pages(pages, pages)?.friendly_name(&[0x6B, 0x6D])?;
+//!     // What cannot be enabled comes back, and is cleaned up here.
+//!     config.enable(irql).map_err(|(error, _config)| error)
+//! }
+//! ```
+//!
 //! A guest's channel is always disabled after it was closed, by whichever side: then only [`Channel::disable`] and a new
 //! `enable` bring it back.
 
@@ -49,12 +75,14 @@ pub(crate) use call;
 /// What a driver does with a channel.
 ///
 /// Every method may run on any processor, and several at a time; none is called before `enable` or after `disable` has returned.
+/// (A [`completed`](Handler::completed) that has given its packet up may still be running then; the handler lives until it has returned.)
 /// State callbacks run at `PASSIVE_LEVEL`; they must not wait for the channel itself, and the witness they get does not allow it.
 pub trait Handler: Send + Sync + Sized + 'static {
     /// What travels with a packet that is sent with [`Sender::transaction`].
     type Transaction: Transaction;
 
-    /// The channel has been opened; nothing is sent yet. An error rolls back to a closed channel.
+    /// The channel has been opened; nothing is sent yet. An error rolls back to a closed channel, without a call of
+    /// [`Handler::closed`]: what was kept before it is dropped here.
     ///
     /// # Errors
     ///
@@ -64,7 +92,8 @@ pub trait Handler: Send + Sync + Sized + 'static {
         Ok(())
     }
 
-    /// The channel is configured and sends may be queued; nothing is received yet. Must not wait for packets.
+    /// The channel is configured and sends may be queued; nothing is received yet, so replies come after this has returned. Must not
+    /// wait for packets.
     fn started(&self, cx: &mut Context<'_, Self>) {
         let _ = cx;
     }
@@ -82,12 +111,16 @@ pub trait Handler: Send + Sync + Sized + 'static {
         let _ = cx;
     }
 
-    /// The channel is closed. Packets of its own that the handler keeps must be dropped.
+    /// The channel is closed. Packets of its own that the handler keeps must be dropped, for whoever drops the channel waits for them; a
+    /// sender that is kept does no harm, and fails from now on.
     fn closed(&self, cx: &mut Context<'_, Self>) {
         let _ = cx;
     }
 
     /// A packet has come. It must become a [`Disposition`]: completed, detached, deferred or failed.
+    ///
+    /// IRQL: `DISPATCH_LEVEL` or below; `PASSIVE_LEVEL` with [`ChannelConfig::incoming_at_passive`] or after a deferral, though the witness
+    /// is the same.
     fn process_packet<'c>(&self, cx: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c>;
 
     /// A batch of packets is over. Only a hint: when exactly it comes is documented in two ways.
@@ -96,6 +129,9 @@ pub trait Handler: Send + Sync + Sized + 'static {
     }
 
     /// A packet sent with [`OwnedPacket::send`](crate::packet::OwnedPacket::send) is back.
+    ///
+    /// It may run inside that call, on the same stack: a lock that is taken here must not be held while sending. IRQL: `DISPATCH_LEVEL` or
+    /// below.
     fn completed(&self, cx: &mut Running<'_, Self>, done: Completed<'_, Self>);
 
     /// The device was found and could not be connected to.
@@ -105,6 +141,10 @@ pub trait Handler: Send + Sync + Sized + 'static {
 }
 
 /// What a state callback is given: a witness of `PASSIVE_LEVEL`, and senders.
+///
+/// # Invariants
+///
+/// It exists only inside a state callback of its channel, on that callback's stack.
 pub struct Context<'c, H: Handler> {
     shared: SharedRef<'c, H>,
     irql: CallbackPassive<'c>,
@@ -157,6 +197,10 @@ impl<'c, H: Handler> Context<'c, H> {
 }
 
 /// What [`Handler::post_started`] is given: as [`Context`], with a witness that allows waiting for a reply.
+///
+/// # Invariants
+///
+/// It exists only inside that callback: the channel is receiving, on another thread.
 pub struct PostStarted<'c, H: Handler> {
     shared: SharedRef<'c, H>,
     irql: ReplyPassive<'c>,
@@ -176,6 +220,10 @@ impl<'c, H: Handler> PostStarted<'c, H> {
 }
 
 /// What a packet callback is given: a witness of at most `DISPATCH_LEVEL`, and senders.
+///
+/// # Invariants
+///
+/// It exists only inside a packet callback of its channel, on that callback's stack.
 pub struct Running<'c, H: Handler> {
     shared: SharedRef<'c, H>,
     irql: Dispatch<'c>,
@@ -341,7 +389,12 @@ impl<H: Handler> Drop for Owned<H> {
     }
 }
 
-/// A channel that is being configured: it has never been enabled.
+/// A channel that is being configured: it has never been enabled. Dropped, it is cleaned up.
+///
+/// # Invariants
+///
+/// The channel is allocated and disabled, and its callbacks are registered; this is its one owner, in the thread that allocated it or, in
+/// a [`PassiveCell`](crate::sync::PassiveCell), in one that passes it on. What a setter was given pointers to stays until after the cleanup.
 pub struct ChannelConfig<H: Handler>(Owned<H>);
 
 impl Interface {
@@ -646,6 +699,10 @@ fn enable<H: Handler>(owned: Owned<H>, _irql: &mut Passive<'_>) -> Result<Channe
 /// every received packet is completed and every packet handed out is back. Dropped above `PASSIVE_LEVEL` it cannot wait: it
 /// leaks, and debug builds say so.
 ///
+/// # Invariants
+///
+/// The channel is enabled; this is its one owner, outside of all callbacks.
+///
 /// There is no way to send from here, only from a callback:
 ///
 /// ```compile_fail
@@ -658,7 +715,11 @@ pub struct Channel<H: Handler> {
     owned: core::mem::ManuallyDrop<Owned<H>>,
 }
 
-/// A channel that was enabled and is disabled.
+/// A channel that was enabled and is disabled. Dropped, it is cleaned up.
+///
+/// # Invariants
+///
+/// As [`ChannelConfig`]; no callback runs, but perhaps the rest of a [`Handler::completed`] that has given its packet up.
 pub struct ClosedChannel<H: Handler>(Owned<H>);
 
 // SAFETY: a channel's owner may be any thread at PASSIVE_LEVEL outside callbacks.

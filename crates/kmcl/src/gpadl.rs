@@ -2,6 +2,23 @@
 //!
 //! (A GPADL is a *guest physical address descriptor list*.) A channel keeps its GPADLs in a list. Whatever is still there when the channel closes is deleted after
 //! [`Handler::closed`]; deleting waits while the host has the memory mapped. Each is deleted once: whoever takes it out of the list does it.
+//!
+//! ```
+//! # use core::num::NonZeroU32;
+//! # use kmcl::{channel::{Context, Handler}, gpadl::{Access, Gpadl}, mdl::HostBuffer, pool::Tag, status::Status};
+//! /// In `opened`: the host is told the handle later, in a message.
+//! fn share<H: Handler>(cx: &mut Context<'_, H>) -> Result<(Gpadl<H>, u32), Status> {
+//!     let buffer = HostBuffer::try_new(NonZeroU32::new(65536).unwrap_or(NonZeroU32::MIN), Tag::new(*b"Shar"))?;
+//!     let memory = cx.sender().create_gpadl(buffer, Access::ReadWrite, cx.irql())?;
+//!     let id = memory.id()?;
+//!     Ok((memory, id))
+//! }
+//!
+//! /// What the host has written there, if it is finished: a count first, of which no more is believed than there is room for.
+//! fn count<H: Handler>(memory: &Gpadl<H>) -> Option<u32> {
+//!     memory.buffer().view().read::<u32>(0).filter(|count| *count <= 1024)
+//! }
+//! ```
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -88,6 +105,12 @@ impl List {
 }
 
 /// Guest memory that the host may map. The handle goes to the host in a message of the driver's own protocol.
+///
+/// Dropped, the memory stays the host's until the channel closes; [`Gpadl::delete`] takes it back before.
+///
+/// # Invariants
+///
+/// The memory stays in its place until the GPADL is deleted, by whoever of its owner and the closed callback is first, and until this is dropped.
 pub struct Gpadl<H: Handler> {
     shared: PoolArc<Shared<H>>,
     record: PoolArc<Record>,

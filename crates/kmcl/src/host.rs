@@ -3,6 +3,26 @@
 //! Bytes from the other side of a channel can change while they are read; a `&[u8]` over them would be undefined
 //! behaviour, and a length checked once could be another when used. So they are seen through [`HostBytes`], which only copies
 //! out: each value is read once, and what was read is the driver's own.
+//!
+//! ```
+//! # use kmcl::host::HostBytes;
+//! use zerocopy::{FromBytes, Immutable, IntoBytes};
+//!
+//! #[derive(FromBytes, IntoBytes, Immutable)]
+//! #[repr(C)]
+//! struct Header { kind: u16, count: u16, length: u32 }
+//!
+//! /// The sum of a list of 32-bit values behind a header; none if it is cut off.
+//! fn total(message: HostBytes<'_>) -> Option<u32> {
+//!     let mut reader = message.reader();
+//!     let header = reader.read::<Header>()?;
+//!     let mut sum = 0_u32;
+//!     for _ in 0..header.count {
+//!         sum = sum.wrapping_add(reader.read::<u32>()?);
+//!     }
+//!     Some(sum)
+//! }
+//! ```
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -92,7 +112,11 @@ impl<'a> HostBytes<'a> {
     }
 }
 
-/// Reads one value after another.
+/// Reads one value after another, each byte at most once.
+///
+/// # Invariants
+///
+/// `rest` is what lies behind everything that was read.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     rest: HostBytes<'a>,

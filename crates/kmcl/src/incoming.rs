@@ -1,4 +1,32 @@
 //! Packets from the host: each completed exactly once.
+//!
+//! ```text
+//!                         +-- complete(reply) ------> Disposition
+//!   process_packet: Incoming -- detach -----------------> Disposition, PendingIncoming -- complete, from anywhere
+//!                         +-- defer_to_passive -----> Disposition: it comes again at PASSIVE_LEVEL
+//!                         +-- fail -----------------> Disposition: the queue stops
+//!                         +-- external_data --------> Ready(ExternalData) -- into_packet --> Incoming
+//!                                                     Pending(Disposition): it comes again
+//! ```
+//!
+//! A [`Disposition`] comes from nowhere else, so a handler cannot forget a packet nor complete one twice.
+//!
+//! ```
+//! # use kmcl::{channel::Handler, incoming::{Disposition, Incoming}};
+//! # use zerocopy::{FromBytes, Immutable, IntoBytes};
+//! #[derive(FromBytes, IntoBytes, Immutable)]
+//! #[repr(C)]
+//! struct Order { kind: u32, argument: u32 }
+//!
+//! fn obey<'c, H: Handler>(packet: Incoming<'c, H>) -> Disposition<'c> {
+//!     // By value: the host can no longer change what was read. Too short a message is `None`.
+//!     match packet.payload().read::<Order>(0) {
+//!         Some(Order { kind: 1, argument }) => packet.complete(&argument.wrapping_add(1).to_le_bytes()),
+//!         Some(Order { kind: 2, .. }) => packet.defer_to_passive(),
+//!         _ => packet.complete(&[]),
+//!     }
+//! }
+//! ```
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -21,6 +49,10 @@ const NO_EXECUTE: ULONG = 0x4000_0000;
 const NORMAL_PRIORITY: ULONG = _MM_PAGE_PRIORITY::NormalPagePriority.cast_unsigned() | NO_EXECUTE;
 
 /// What became of a packet. It comes only from consuming an [`Incoming`], so a handler cannot forget one.
+///
+/// # Invariants
+///
+/// There is one for each packet that was indicated and has been completed, kept, deferred or failed in this callback.
 #[must_use = "a handler returns it"]
 pub struct Disposition<'c>(PhantomData<&'c ()>);
 
@@ -67,7 +99,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
         }
     }
 
-    /// The bytes of the message, for the time of this callback. Their number is rounded up to 8.
+    /// The bytes of the message, for the time of this callback and until the packet is completed. Their number is rounded up to 8.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> HostBytes<'_> {
@@ -134,6 +166,10 @@ pub enum External<'c, H: Handler> {
 }
 
 /// A packet with its external data: the other side's memory, which it can write at any time.
+///
+/// # Invariants
+///
+/// As [`Incoming`]; its MDL chain is KMCL's, and describes locked pages until the packet is completed.
 pub struct ExternalData<'c, H: Handler> {
     packet: Incoming<'c, H>,
     mdl: NonNull<MDL>,

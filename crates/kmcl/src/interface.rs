@@ -1,4 +1,26 @@
 //! The interface of the bus driver: a table of functions, counted.
+//!
+//! A driver asks for it in `EvtDevicePrepareHardware`, when the devices below are started, and drops it with its channel in
+//! `EvtDeviceReleaseHardware`. A channel has a reference of its own.
+//!
+//! ```
+//! # use kmcl::{interface::{Interface, InterfaceVersion}, irql::Passive, status::Error};
+//! # #[cfg(not(windows))]
+//! # use wdk_sys_lite as wdk_sys;
+//! /// # Safety
+//! ///
+//! /// `device` is a function device object of this driver's.
+//! unsafe fn query(device: wdk_sys::WDFDEVICE, irql: &mut Passive<'_>) -> Result<Interface, Error> {
+//!     // Version and size as the kit declares them; version 1 where the system has no such version.
+//!     let newer = InterfaceVersion { version: 2, size: 400 };
+//!     // SAFETY: as the caller says.
+//!     let interface = unsafe { Interface::query_version(device, newer, irql) }?;
+//!     if interface.version() >= 2 {
+//!         // `interface.as_ptr()` is a table that the driver's own declaration of version 2 describes.
+//!     }
+//!     Ok(interface)
+//! }
+//! ```
 
 use core::mem::offset_of;
 use core::ptr::NonNull;

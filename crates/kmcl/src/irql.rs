@@ -2,7 +2,7 @@
 //!
 //! A *witness* is a zero-sized value that proves at which IRQL its holder runs. Callbacks receive one, guards that raise the IRQL
 //! borrow it for as long as they live and lend one of the higher level; what waits or touches paged memory asks for one. A
-//! witness is neither `Copy` nor `Send`: it belongs to the code that runs right now.
+//! witness is neither `Copy` nor `Send`: it belongs to the code that runs right now. None of this is in the machine code.
 //!
 //! | witness | level | where it comes from |
 //! |---|---|---|
@@ -10,6 +10,26 @@
 //! | [`CallbackPassive`] | `PASSIVE_LEVEL`, inside a callback of a channel: must not wait for that channel | channel callbacks |
 //! | [`ReplyPassive`] | as [`CallbackPassive`], where replies may be waited for | `post_started` |
 //! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, spin lock guards, [`raise`], the driver's trampolines |
+//!
+//! A driver's own entry points, which the system calls with a known IRQL, make the first witness, and hand a reference on:
+//!
+//! ```
+//! # use kmcl::irql::Passive;
+//! # #[cfg(not(windows))]
+//! # use wdk_sys_lite as wdk_sys;
+//! # use wdk_sys::{NTSTATUS, STATUS_SUCCESS, WDFDEVICE, WDF_POWER_DEVICE_STATE};
+//! unsafe extern "C" fn evt_device_d0_exit(device: WDFDEVICE, _to: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
+//!     // SAFETY: the framework calls this at PASSIVE_LEVEL, in a thread for which no channel waits.
+//!     let mut irql = unsafe { Passive::assume() };
+//!     power_down(device, &mut irql);
+//!     STATUS_SUCCESS
+//! }
+//!
+//! fn power_down(device: WDFDEVICE, irql: &mut Passive<'_>) {
+//! #   let _ = (device, irql);
+//!     // ...
+//! }
+//! ```
 //!
 //! ```compile_fail
 //! # use kmcl::{irql::{Dispatch, Passive}, sync::Event};

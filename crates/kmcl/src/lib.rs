@@ -7,6 +7,8 @@
 //!
 //! There is no global allocator, nothing panics, and every failure is a value.
 //!
+//! [`guide`] says how a driver is written, and has a whole one.
+//!
 //! # The life of a channel
 //!
 //! ```text
@@ -30,6 +32,8 @@
 //! # What IRQL, which thread
 //!
 //! [`irql`] has witnesses: values that prove at which level their holder runs. Callbacks get one; a driver's own trampolines make one.
+//! A function that takes a witness runs at the level of that witness; one that takes none may be called at `DISPATCH_LEVEL` and below,
+//! unless it says otherwise. The same holds for dropping a value.
 //!
 //! # The table
 //!

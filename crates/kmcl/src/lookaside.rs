@@ -1,5 +1,22 @@
 //! Lookaside lists of nonpaged entries.
 //!
+//! For values of one size that come and go often. The system watches each list and keeps as many free entries as are used.
+//!
+//! ```
+//! # use kmcl::{irql::Irql, lookaside::LookasideList, pool::{OutOfMemory, Tag}, status::Error};
+//! struct Job { number: u64, bytes: [u8; 240] }
+//!
+//! fn work(jobs: &LookasideList<Job>, irql: &mut impl Irql) -> Result<u64, Error> {
+//!     let mut job = jobs
+//!         .allocate(Job { number: 1, bytes: [0; 240] }, irql)
+//!         .map_err(|OutOfMemory(_job)| Error::NoMemory)?;
+//!     job.number = 2;
+//!     Ok(job.number) // the entry goes back to the list
+//! }
+//! ```
+//!
+//! A list cannot be dropped while an entry borrows it.
+//!
 //! The kit has `ExAllocateFromLookasideListEx` and `ExFreeToLookasideListEx` as inlines, or since Windows 11 22H2 as exports that older
 //! systems do not have. So they are written here, over the real `LOOKASIDE_LIST_EX` and with the counters that the system reads when
 //! it tunes the depth.

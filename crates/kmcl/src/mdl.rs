@@ -1,4 +1,31 @@
 //! Buffers that the host may see, and the memory descriptor lists that describe them.
+//!
+//! Memory that goes with one request belongs to its [`Transaction`](crate::packet::Transaction), which stays until the host has answered:
+//!
+//! ```
+//! # use core::num::NonZeroU32;
+//! # use kmcl::{mdl::{External, HostBuffer, Mdl}, packet::Transaction, pool::Tag, status::Error};
+//! struct Fill { data: Mdl, request: [u8; 8] }
+//!
+//! impl Fill {
+//!     fn try_new(bytes: NonZeroU32) -> Result<Self, Error> {
+//!         let buffer = HostBuffer::try_new(bytes, Tag::new(*b"Fill"))?;
+//!         let data = Mdl::try_new(buffer).map_err(|(error, _buffer)| error)?;
+//!         Ok(Self { data, request: [1; 8] })
+//!     }
+//! }
+//!
+//! impl Transaction for Fill {
+//!     fn payload(&self) -> &[u8] {
+//!         &self.request
+//!     }
+//!
+//!     fn external(&self) -> Option<External<'_>> {
+//!         // Whole pages: whatever of them is not described, the host could see as well.
+//!         External::new(self.data.as_ref(), 0, NonZeroU32::new(self.data.buffer().length())?)
+//!     }
+//! }
+//! ```
 
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
@@ -192,7 +219,11 @@ impl MdlRef<'_> {
     }
 }
 
-/// The part of an MDL that goes with a packet. Never empty: to KMCL a length of zero would mean all of it.
+/// The part of an MDL that goes with a packet.
+///
+/// # Invariants
+///
+/// It lies within the MDL, and is never empty: to KMCL a length of zero would mean all of it.
 #[derive(Clone, Copy)]
 pub struct External<'a> {
     pub(crate) mdl: MdlRef<'a>,

@@ -7,6 +7,49 @@
 //!                             +--- the send failed --+
 //! ```
 //!
+//! A request and its reply, with a context that travels along:
+//!
+//! ```
+//! # use kmcl::{channel::{Handler, Running}, incoming::{Disposition, Incoming}, irql::Irql, packet::*, status::Error};
+//! use zerocopy::{FromBytes, Immutable, IntoBytes};
+//!
+//! #[derive(FromBytes, IntoBytes, Immutable)]
+//! #[repr(C)]
+//! struct Question { number: u32, argument: u32 }
+//!
+//! struct Client;
+//! struct Asked { question: Question, when: u64 }
+//!
+//! impl Transaction for Asked {
+//!     fn payload(&self) -> &[u8] {
+//!         self.question.as_bytes()
+//!     }
+//! }
+//!
+//! fn ask(sender: &Sender<Client>, when: u64) -> Result<(), Error> {
+//!     let question = Question { number: 7, argument: 1 };
+//!     let packet = sender.transaction(Asked { question, when }).map_err(|(error, _asked)| error)?;
+//!     // If the channel has closed, the packet comes back here and is dropped; nothing is lost.
+//!     packet.send(Mode::Transact).map_err(|failed| failed.error)
+//! }
+//!
+//! impl Handler for Client {
+//!     type Transaction = Asked;
+//!
+//!     fn completed(&self, _cx: &mut Running<'_, Self>, done: Completed<'_, Self>) {
+//!         if done.status().is_success() && let Some(answer) = done.reply().read::<u64>(0) {
+//!             let _latency = answer.wrapping_sub(done.context().when);
+//!         }
+//!         // Dropped, the packet is freed; `done.into_packet()` would keep it, to send it again.
+//!     }
+//! #   fn process_packet<'c>(&self, _: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
+//! #       packet.complete(&[])
+//! #   }
+//! }
+//! ```
+//!
+//! What goes with [`Transaction::external`] is described in [`mdl`](crate::mdl).
+//!
 //! A packet of the second kind has a *node*, an entry of the channel's own lookaside list, in which its [`Transaction`] (context and
 //! buffers) stays, untouched, until KMCL is done with it. In the steady state a send allocates nothing from pool.
 
@@ -36,6 +79,8 @@ use crate::status::{Error, Status};
 const TAG: Tag = Tag::new(*b"KmPk");
 
 /// What travels with a packet and stays put until it is back.
+///
+/// It is dropped with its packet: in [`Handler::completed`], where a send failed, or wherever the packet was kept, at `DISPATCH_LEVEL` or below.
 pub trait Transaction: Send + 'static {
     /// The message. It must not be empty; it is read while the packet is sent, perhaps until it is completed.
     fn payload(&self) -> &[u8];
@@ -79,6 +124,13 @@ impl<P> fmt::Debug for SendError<P> {
 }
 
 /// A way to send on a channel, to be kept and cloned. Sends fail with [`Error::NotOpen`] while the channel is not started.
+///
+/// It may outlive the channel, and keeps a block of memory then, nothing else.
+///
+/// # Invariants
+///
+/// What it shares with the channel is in its place for as long as it lives; the channel itself is used only while an acquisition of its
+/// rundown protection says that it is there.
 pub struct Sender<H: Handler>(PoolArc<Shared<H>>);
 
 impl<H: Handler> Clone for Sender<H> {
@@ -782,7 +834,11 @@ impl<H: Handler> Drop for OwnedPacket<H> {
     }
 }
 
-/// A packet that is back.
+/// A packet that is back. Dropped, it is freed.
+///
+/// # Invariants
+///
+/// As [`OwnedPacket`]; the reply is readable for `'c`, the time of the callback.
 pub struct Completed<'c, H: Handler> {
     status: Status,
     reply: HostBytes<'c>,

@@ -2,6 +2,23 @@
 //!
 //! No global allocator is needed: [`PoolBox`] and [`PoolArc`] allocate with `ExAllocatePool2` and give a value back that could not be
 //! placed.
+//!
+//! ```
+//! # use kmcl::{pool::{OutOfMemory, PoolArc, PoolBox, Tag}, status::Error};
+//! const TAG: Tag = Tag::new(*b"Samp");
+//!
+//! fn share(table: [u32; 256]) -> Result<(PoolArc<[u32; 256]>, PoolArc<[u32; 256]>), Error> {
+//!     let first = PoolArc::try_new(table, TAG).map_err(|_| Error::NoMemory)?;
+//!     Ok((first.clone(), first))
+//! }
+//!
+//! fn keep(text: [u8; 64]) -> Result<PoolBox<[u8; 64]>, [u8; 64]> {
+//!     // What found no room comes back.
+//!     PoolBox::try_new(text, TAG).map_err(|OutOfMemory(text)| text)
+//! }
+//! ```
+//!
+//! All of it may be done at `DISPATCH_LEVEL`, dropping included.
 
 use core::fmt;
 use core::marker::PhantomData;

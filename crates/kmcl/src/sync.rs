@@ -1,4 +1,35 @@
 //! Locks, events and rundown protection over the kernel's own objects.
+//!
+//! | for | use |
+//! |---|---|
+//! | data that any code may reach | [`SpinLock`] |
+//! | data of the device's plug-and-play callbacks, the channel above all | [`PassiveCell`] |
+//! | waiting until something has happened | [`Event`] |
+//! | waiting until nobody uses something | [`Rundown`] |
+//! | a processor to oneself for a moment | [`raise`](crate::irql::raise) |
+//!
+//! ```
+//! # use kmcl::{irql::{Irql, Passive}, status::Error, sync::{Event, SpinLock}};
+//! struct Mailbox { letters: SpinLock<u32>, arrived: Event }
+//!
+//! impl Mailbox {
+//!     /// From any callback.
+//!     fn deliver(&self, irql: &mut impl Irql) {
+//!         let mut letters = self.letters.lock(irql);
+//!         *letters = letters.saturating_add(1);
+//!         drop(letters);
+//!         self.arrived.set();
+//!     }
+//!
+//!     /// Where waiting is allowed; half a second at most.
+//!     fn collect(&self, irql: &mut Passive<'_>) -> Option<u32> {
+//!         if !self.arrived.wait(irql, Some(5_000_000)) {
+//!             return None;
+//!         }
+//!         Some(core::mem::take(&mut *self.letters.lock(irql)))
+//!     }
+//! }
+//! ```
 
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
@@ -28,6 +59,10 @@ pub(crate) const KERNEL_MODE: KPROCESSOR_MODE = _MODE::KernelMode as KPROCESSOR_
 ///
 /// The guard raises to `DISPATCH_LEVEL` and borrows the caller's witness for its life, so that nothing that waits can be
 /// called under the lock.
+///
+/// # Invariants
+///
+/// The data is reachable through the one guard, or through an exclusive reference to the lock.
 pub struct SpinLock<T: ?Sized> {
     lock: UnsafeCell<KSPIN_LOCK>,
     data: UnsafeCell<T>,
@@ -76,6 +111,10 @@ impl<T: ?Sized> SpinLock<T> {
 }
 
 /// The lock is held and the processor is at `DISPATCH_LEVEL` while this lives.
+///
+/// # Invariants
+///
+/// Guards end in the reverse order of their beginning, on the processor that made them: each borrows the witness of the one before, and none can be sent.
 pub struct SpinLockGuard<'a, T: ?Sized> {
     lock: &'a SpinLock<T>,
     old: KIRQL,
@@ -120,7 +159,11 @@ pub enum EventKind {
     Synchronization,
 }
 
-/// A kernel event, at a place of its own: waiters are linked to it, so it never moves.
+/// A kernel event, at a place of its own.
+///
+/// # Invariants
+///
+/// It is initialised, in nonpaged pool, and never moves: waiters are linked to it.
 pub struct Event(PoolBox<UnsafeCell<KEVENT>>);
 
 // SAFETY: a kernel event is made to be used from any thread and processor.
@@ -183,6 +226,10 @@ impl Event {
 }
 
 /// Rundown protection: counts users, refuses new ones once it runs down, and waits for the last.
+///
+/// # Invariants
+///
+/// It is initialised, in nonpaged pool, and never moves. Each guard is one use that the kernel counts.
 pub struct Rundown(PoolBox<UnsafeCell<EX_RUNDOWN_REF>>);
 
 // SAFETY: rundown protection is made to be used from any thread and processor.
@@ -345,6 +392,10 @@ pub unsafe trait Confined {}
 ///
 /// It is the place for a [`Channel`](crate::channel::Channel) in a device's context: callbacks have no
 /// [`Passive`] witness, so they can neither reach nor drop the channel that waits for them.
+///
+/// # Invariants
+///
+/// The data is reached by the one thread that is inside [`PassiveCell::with`], or through an exclusive reference to the cell.
 pub struct PassiveCell<T: Confined> {
     free: Event,
     data: UnsafeCell<T>,
