@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Who may do what follows from what there is: a [`ChannelConfig`] has the setters, a [`Channel`] is enabled, and a
-//! [`Sender`](crate::packet::Sender) comes only from the callbacks of a channel that is open.
+//! [`Sender`] comes only from the callbacks of a channel that is open.
 //!
 //! ```
 //! # use core::num::NonZeroU32;
