@@ -483,6 +483,11 @@ impl Handler for Client {
                 }
             }
             [order::FAIL, ..] => packet.fail(),
+            [order::SUM, ..] if !packet.has_external_data() => match packet.external_data(true) {
+                IncomingExternal::Failed(packet, _) => packet.complete(b"no data."),
+                IncomingExternal::Pending(disposition) => disposition,
+                IncomingExternal::Ready(data) => data.into_packet().complete(b"data!..."),
+            },
             [order::SUM, ..] => match packet.external_data(true) {
                 IncomingExternal::Ready(data) => {
                     count(&state.counts.received, 1);
@@ -500,7 +505,7 @@ impl Handler for Client {
                     data.into_packet().complete(&sum.to_le_bytes())
                 }
                 IncomingExternal::Pending(disposition) => disposition,
-                IncomingExternal::Failed(packet, _) => packet.complete(b"no data."),
+                IncomingExternal::Failed(packet, _) => packet.complete(b"refused."),
             },
             bytes => {
                 count(&state.counts.received, 1);
