@@ -9,7 +9,7 @@
 
 use kmcl::channel::{ChannelConfig, ChannelSlot};
 use kmcl::irql::{Dispatch, Passive};
-use kmcl::pool::{PoolArc, Tag};
+use kmcl::pool::{InPool, PoolArc, Tag};
 use kmcl::status::{Error, Status};
 use kmcl::sync::PassiveCell;
 use wdk_sys::{

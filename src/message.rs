@@ -6,7 +6,7 @@
 
 use kmcl::incoming::PendingIncoming;
 use kmcl::irql::Irql;
-use kmcl::pool::{PoolBox, Tag};
+use kmcl::pool::{InPool, PoolBox, Tag};
 use kmcl::sync::SpinLock;
 
 use crate::channel::Port;

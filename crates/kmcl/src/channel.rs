@@ -58,7 +58,7 @@ use crate::interface::{Interface, routes};
 use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive};
 use crate::lookaside::{Counters, LookasideList};
 use crate::packet::{Completed, Node, Sender, Transaction};
-use crate::pool::{OutOfMemory, PoolArc, Tag};
+use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
 use crate::status::{Error, Status};
 use crate::sync::{Confined, Gate};
 

@@ -24,7 +24,7 @@
 //! its owner's hands.)
 
 // Named by the crate, so that the model checker's test can put its own in their place.
-use crate::atomics::{AtomicU32, AtomicU64, Ordering};
+use crate::atomics::{AtomicU64, Ordering};
 
 const IN_FLIGHT: u64 = 1;
 
@@ -83,19 +83,19 @@ impl Claim {
     }
 }
 
-/// A count of references.
-pub struct References(AtomicU32);
+/// A count of references. Nobody can count it over, by forgetting one reference after another: 64 bits last for centuries.
+pub struct References(AtomicU64);
 
 impl References {
     /// The first owner's.
     #[inline]
     pub fn new() -> Self {
-        Self(AtomicU32::new(1))
+        Self(AtomicU64::new(1))
     }
 
     /// So many more.
     #[inline]
-    pub fn acquire(&self, more: u32) {
+    pub fn acquire(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 

@@ -29,7 +29,7 @@ use crate::channel::{Handler, Shared, call};
 use crate::irql::AtPassive;
 use crate::mdl::{HostBuffer, Mdl};
 use crate::packet::Sender;
-use crate::pool::{PoolArc, Tag};
+use crate::pool::{InPool, PoolArc, Tag};
 use crate::status::{Error, Status};
 use crate::sync::SpinLock;
 

@@ -31,7 +31,7 @@ use kmcl_sys::{
 use wdk_sys::{INTERFACE, PINTERFACE, WDFDEVICE, WDFIOTARGET, call_unsafe_wdf_function_binding};
 
 use crate::irql::Passive;
-use crate::pool::{PoolArc, Tag, allocate, free};
+use crate::pool::{InPool, PoolArc, Tag, allocate, free};
 use crate::status::{Error, Status};
 
 const TAG: Tag = Tag::new(*b"KmIf");

@@ -119,5 +119,5 @@ pub mod sync;
 
 /// The atomics of the library's own protocols.
 mod atomics {
-    pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub use core::sync::atomic::{AtomicU64, Ordering};
 }

@@ -35,7 +35,7 @@ use wdk_sys::ntddk::{
 use wdk_sys::{_POOL_TYPE, LOOKASIDE_LIST_EX, PLOOKASIDE_LIST_EX};
 
 use crate::irql::Irql;
-use crate::pool::{OutOfMemory, POOL_ALIGNMENT, PoolBox, Tag};
+use crate::pool::{InPool, OutOfMemory, POOL_ALIGNMENT, PoolBox, Tag};
 use crate::status::{Error, Status};
 
 /// The least size of an entry: a free one holds the list's link.

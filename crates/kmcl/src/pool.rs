@@ -1,10 +1,10 @@
 //! Tagged nonpaged pool, with failure as a value.
 //!
-//! No global allocator is needed: [`PoolBox`] and [`PoolArc`] allocate with `ExAllocatePool2` and give a value back that could not be
-//! placed.
+//! No global allocator is needed: [`PoolBox`] and [`PoolArc`], by the trait [`InPool`], allocate with `ExAllocatePool2` and give a value back that could
+//! not be placed.
 //!
 //! ```
-//! # use kmcl::{pool::{OutOfMemory, PoolArc, PoolBox, Tag}, status::Error};
+//! # use kmcl::{pool::{InPool, OutOfMemory, PoolArc, PoolBox, Tag}, status::Error};
 //! const TAG: Tag = Tag::new(*b"Samp");
 //!
 //! fn share(table: [u32; 256]) -> Result<(PoolArc<[u32; 256]>, PoolArc<[u32; 256]>), Error> {
@@ -15,6 +15,11 @@
 //! fn keep(text: [u8; 64]) -> Result<PoolBox<[u8; 64]>, [u8; 64]> {
 //!     // What found no room comes back.
 //!     PoolBox::try_new(text, TAG).map_err(|OutOfMemory(text)| text)
+//! }
+//!
+//! fn large() -> Result<PoolBox<[u8; 65536]>, Error> {
+//!     // An optimised build makes it in its place: the stack of a kernel thread has 24 KiB.
+//!     PoolBox::try_new_with(TAG, || [0; 65536])
 //! }
 //! ```
 //!
@@ -27,6 +32,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use crate::claim::References;
+use crate::status::Error;
 use wdk_sys::ntddk::{ExAllocatePool2, ExFreePoolWithTag};
 use wdk_sys::{POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED};
 
@@ -85,7 +91,37 @@ const fn fits_pool<T>() {
     );
 }
 
-/// A value in nonpaged pool.
+/// An owner of a value in tagged nonpaged pool: how anything gets there.
+///
+/// IRQL: `DISPATCH_LEVEL` or below. A type whose alignment pool memory does not have is refused when the program is built.
+pub trait InPool<T>: Deref<Target = T> + Sized {
+    /// Allocates, and then makes the value of an argument, where it stays.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] with the argument, of which nothing was made.
+    fn try_new_from<A>(argument: A, tag: Tag, make: impl FnOnce(A) -> T) -> Result<Self, OutOfMemory<A>>;
+
+    /// Moves a value to nonpaged pool.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] with the value.
+    fn try_new(value: T, tag: Tag) -> Result<Self, OutOfMemory<T>> {
+        Self::try_new_from(value, tag, |value| value)
+    }
+
+    /// Allocates, and then makes the value where it stays: for one that is too large for a kernel stack.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`]; nothing was made.
+    fn try_new_with(tag: Tag, make: impl FnOnce() -> T) -> Result<Self, Error> {
+        Self::try_new_from((), tag, |()| make()).map_err(|OutOfMemory(())| Error::NoMemory)
+    }
+}
+
+/// A value in nonpaged pool, with one owner.
 ///
 /// # Invariants
 ///
@@ -97,27 +133,24 @@ pub struct PoolBox<T: ?Sized> {
     owns: PhantomData<T>,
 }
 
-impl<T> PoolBox<T> {
-    /// Moves a value to nonpaged pool.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory`] with the value.
-    pub fn try_new(value: T, tag: Tag) -> Result<Self, OutOfMemory<T>> {
+impl<T> InPool<T> for PoolBox<T> {
+    fn try_new_from<A>(argument: A, tag: Tag, make: impl FnOnce(A) -> T) -> Result<Self, OutOfMemory<A>> {
         const { fits_pool::<T>() };
         let Some(block) = allocate(size_of::<T>(), tag, false) else {
-            return Err(OutOfMemory(value));
+            return Err(OutOfMemory(argument));
         };
         let block = block.cast::<T>();
         // SAFETY: the block has at least `size_of::<T>()` bytes and the alignment that `fits_pool` checked, and is ours alone.
-        unsafe { block.write(value) };
+        unsafe { block.write(make(argument)) };
         Ok(Self {
             value: block,
             tag,
             owns: PhantomData,
         })
     }
+}
 
+impl<T> PoolBox<T> {
     pub(crate) fn into_raw(self) -> NonNull<T> {
         let this = core::mem::ManuallyDrop::new(self);
         this.value
@@ -181,29 +214,21 @@ pub struct PoolArc<T> {
     owns: PhantomData<Counted<T>>,
 }
 
-impl<T> PoolArc<T> {
-    /// Moves a value to nonpaged pool.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory`] with the value.
-    pub fn try_new(value: T, tag: Tag) -> Result<Self, OutOfMemory<T>> {
-        match PoolBox::try_new(
-            Counted {
-                references: References::new(),
-                value,
-            },
+impl<T> InPool<T> for PoolArc<T> {
+    fn try_new_from<A>(argument: A, tag: Tag, make: impl FnOnce(A) -> T) -> Result<Self, OutOfMemory<A>> {
+        let counted = PoolBox::try_new_from(argument, tag, |argument| Counted {
+            references: References::new(),
+            value: make(argument),
+        })?;
+        Ok(Self {
+            counted: counted.into_raw(),
             tag,
-        ) {
-            Ok(counted) => Ok(Self {
-                counted: counted.into_raw(),
-                tag,
-                owns: PhantomData,
-            }),
-            Err(OutOfMemory(counted)) => Err(OutOfMemory(counted.value)),
-        }
+            owns: PhantomData,
+        })
     }
+}
 
+impl<T> PoolArc<T> {
     /// The value's place, from which [`PoolArc::another`] makes owners.
     pub(crate) const fn as_ptr(&self) -> NonNull<T> {
         // SAFETY: by the invariant the block lives as long as this reference. The pointer is made without a reference to the value, so that it
@@ -220,8 +245,7 @@ impl<T> PoolArc<T> {
     pub(crate) unsafe fn another(value: NonNull<T>, tag: Tag) -> Self {
         // SAFETY: the value lies so far behind the block's start, and its pointer may be used for the whole block.
         let counted = unsafe { value.byte_sub(offset_of!(Counted<T>, value)) }.cast::<Counted<T>>();
-        // SAFETY: the block has an owner. The count cannot overflow in practice: 2^32 references would themselves take 64 GiB of nonpaged
-        // memory.
+        // SAFETY: the block has an owner.
         unsafe { counted.as_ref() }.references.acquire(1);
         Self {
             counted,

@@ -46,7 +46,7 @@ use wdk_sys::{
 
 use crate::claim::Uses;
 use crate::irql::{AtPassive, Dispatch, Irql, Passive};
-use crate::pool::{PoolBox, Tag};
+use crate::pool::{InPool, PoolBox, Tag};
 use crate::status::Error;
 
 #[allow(

@@ -14,7 +14,7 @@ use kmcl::interface::{Interface, InterfaceVersion};
 use kmcl::irql::{Irql, Passive};
 use kmcl::mdl::{External, HostBuffer, Mdl, PageFrame};
 use kmcl::packet::{Completed, Mode, OwnedPacket, Sender, Transaction};
-use kmcl::pool::{PoolArc, Tag};
+use kmcl::pool::{InPool, PoolArc, Tag};
 use kmcl::status::{Error, Status};
 use kmcl::sync::{PassiveCell, SpinLock};
 use wdk_sys::{

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kmcl::irql::{Passive, raise};
 use kmcl::lookaside::LookasideList;
 use kmcl::mdl::{External, HostBuffer, Mdl};
-use kmcl::pool::{PoolArc, PoolBox, Tag};
+use kmcl::pool::{InPool, PoolArc, PoolBox, Tag};
 use kmcl::status::{Error, Status};
 use kmcl::sync::{Confined, Event, EventKind, PassiveCell, Rundown, SpinLock};
 use ntsim::{Config, System};
@@ -72,6 +72,27 @@ fn a_shared_value_is_dropped_with_its_last_owner() {
         assert_eq!(drops.get(), 1);
     });
     out_of_memory(|_, _| assert_eq!(PoolArc::try_new(5, TAG).err().expect("no memory").0, 5));
+}
+
+#[test]
+fn a_value_is_made_where_it_stays_once_there_is_memory() {
+    let large = || [7_u8; 4096];
+    seeds(1, move |_, _| {
+        let boxed = PoolBox::try_new_with(TAG, large).expect("memory");
+        let shared = PoolArc::try_new_with(TAG, large).expect("memory");
+        assert!(boxed.iter().chain(shared.iter()).all(|&byte| byte == 7));
+        let boxed = PoolBox::try_new_from(3, TAG, |number| number + 1).expect("memory");
+        assert_eq!(*boxed, 4);
+    });
+    out_of_memory(|_, _| {
+        let made = || -> u32 { panic!("made without memory") };
+        assert_eq!(PoolBox::try_new_with(TAG, made).err(), Some(Error::NoMemory));
+        assert_eq!(PoolArc::try_new_with(TAG, made).err(), Some(Error::NoMemory));
+        let refused = PoolArc::try_new_from(5, TAG, |_| made())
+            .err()
+            .expect("no memory");
+        assert_eq!(refused.0, 5);
+    });
 }
 
 fn irql() -> u8 {
