@@ -77,6 +77,7 @@ fn a_shared_value_is_dropped_with_its_last_owner() {
 #[test]
 fn a_value_is_made_where_it_stays_once_there_is_memory() {
     let large = || [7_u8; 4096];
+    let made = || -> u32 { panic!("made without memory") };
     seeds(1, move |_, _| {
         let boxed = PoolBox::try_new_with(TAG, large).expect("memory");
         let shared = PoolArc::try_new_with(TAG, large).expect("memory");
@@ -84,14 +85,11 @@ fn a_value_is_made_where_it_stays_once_there_is_memory() {
         let boxed = PoolBox::try_new_from(3, TAG, |number| number + 1).expect("memory");
         assert_eq!(*boxed, 4);
     });
+    out_of_memory(|_, _| assert_eq!(PoolBox::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
+    out_of_memory(|_, _| assert_eq!(PoolArc::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
     out_of_memory(|_, _| {
-        let made = || -> u32 { panic!("made without memory") };
-        assert_eq!(PoolBox::try_new_with(TAG, made).err(), Some(Error::NoMemory));
-        assert_eq!(PoolArc::try_new_with(TAG, made).err(), Some(Error::NoMemory));
-        let refused = PoolArc::try_new_from(5, TAG, |_| made())
-            .err()
-            .expect("no memory");
-        assert_eq!(refused.0, 5);
+        let refused = PoolArc::try_new_from(5, TAG, |_| made()).err();
+        assert_eq!(refused.expect("no memory").0, 5);
     });
 }
 
