@@ -52,7 +52,7 @@ fn a_box_owns_its_value_and_drops_it_once() {
         let empty = PoolBox::try_new((), TAG).expect("memory");
         drop(empty);
     });
-    out_of_memory(|_, _| {
+    out_of_memory(move |_, _| {
         let refused = PoolBox::try_new(5, TAG).err().expect("no memory");
         assert_eq!(refused.0, 5);
         assert_eq!(format!("{refused:?}"), "OutOfMemory");
@@ -85,9 +85,9 @@ fn a_value_is_made_where_it_stays_once_there_is_memory() {
         let boxed = PoolBox::try_new_from(3, TAG, |number| number + 1).expect("memory");
         assert_eq!(*boxed, 4);
     });
-    out_of_memory(|_, _| assert_eq!(PoolBox::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
-    out_of_memory(|_, _| assert_eq!(PoolArc::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
-    out_of_memory(|_, _| {
+    out_of_memory(move |_, _| assert_eq!(PoolBox::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
+    out_of_memory(move |_, _| assert_eq!(PoolArc::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
+    out_of_memory(move |_, _| {
         let refused = PoolArc::try_new_from(5, TAG, |_| made()).err();
         assert_eq!(refused.expect("no memory").0, 5);
     });
@@ -169,7 +169,7 @@ fn a_notification_event_lets_all_go_until_it_is_reset_and_a_synchronization_even
         assert!(one.wait(irql, Some(10_000_000)));
         thread.join();
     });
-    out_of_memory(|_, _| {
+    out_of_memory(move |_, _| {
         assert_eq!(
             Event::try_new(EventKind::Notification, TAG).err(),
             Some(Error::NoMemory)
@@ -333,7 +333,7 @@ fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
         assert_eq!(view.part(8192, 100).map(|part| part.len()), Some(0));
         assert!(view.part(8193, 0).is_none());
     });
-    out_of_memory(|_, _| {
+    out_of_memory(move |_, _| {
         let refused = HostBuffer::try_new(NonZeroU32::MIN, TAG).err();
         assert_eq!(refused, Some(Error::NoMemory));
     });
