@@ -1228,9 +1228,12 @@ fn lock(mdl: PMDL) {
     unsafe { MmProbeAndLockPages(mdl, 0, _LOCK_OPERATION::IoWriteAccess) };
 }
 
+/// `MdlMappingNoExecute`.
+const NO_EXECUTE: u32 = 0x4000_0000;
+
 fn map(mdl: PMDL) -> *mut u8 {
     // SAFETY: an MDL of the test's own.
-    unsafe { MmMapLockedPagesSpecifyCache(mdl, 0, CACHED, null_mut(), 0, 0) }.cast()
+    unsafe { MmMapLockedPagesSpecifyCache(mdl, 0, CACHED, null_mut(), 0, NO_EXECUTE) }.cast()
 }
 
 #[test]
@@ -1358,8 +1361,9 @@ fn a_read_only_mapping_cannot_be_written() {
     let check = broken(|| {
         let mdl = mdl_for(allocate(64), 64);
         lock(mdl);
-        // SAFETY: an MDL of the test's own; the bit is MdlMappingNoWrite.
-        let mapped = unsafe { MmMapLockedPagesSpecifyCache(mdl, 0, CACHED, null_mut(), 0, 0x8000_0000) };
+        // SAFETY: an MDL of the test's own; the added bit is MdlMappingNoWrite.
+        let mapped =
+            unsafe { MmMapLockedPagesSpecifyCache(mdl, 0, CACHED, null_mut(), 0, NO_EXECUTE | 0x8000_0000) };
         assert_eq!(read(mapped.cast()), 0);
         write(mapped.cast(), 1);
     });
@@ -1433,7 +1437,7 @@ fn nonpaged_mdl() -> PMDL {
 #[test]
 fn misusing_an_mdl_is_a_finding() {
     // SAFETY of all: the misuse of an MDL of the test's own is what the test is about.
-    let cases: [(u64, fn()); 11] = [
+    let cases: [(u64, fn()); 12] = [
         (0x7F, || {
             let mdl = mdl_for(allocate_with(POOL_FLAG_PAGED, 64), 64);
             // SAFETY: as above.
@@ -1472,7 +1476,11 @@ fn misusing_an_mdl_is_a_finding() {
         }),
         // SAFETY: as above.
         (0x82, || unsafe {
-            MmMapLockedPagesSpecifyCache(locked_mdl(), 0, CACHED, null_mut(), 1, 0);
+            MmMapLockedPagesSpecifyCache(locked_mdl(), 0, CACHED, null_mut(), 1, NO_EXECUTE);
+        }),
+        // SAFETY: as above.
+        (0x2002, || unsafe {
+            MmMapLockedPagesSpecifyCache(locked_mdl(), 0, CACHED, null_mut(), 0, 16);
         }),
         (ntsim::mm::finding::FREED_LOCKED_MDL, || {
             // SAFETY: as above.

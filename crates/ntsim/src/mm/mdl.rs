@@ -34,6 +34,8 @@ const TAG: u32 = u32::from_le_bytes(*b"Mdl ");
 
 /// `MdlMappingNoWrite`: a mapping that may only be read.
 const MDL_MAPPING_NO_WRITE: ULONG = 0x8000_0000;
+/// `MdlMappingNoExecute`.
+const MDL_MAPPING_NO_EXECUTE: ULONG = 0x4000_0000;
 
 /// What a frame number is before anything has written it.
 const GARBAGE: u8 = 0xCD;
@@ -477,6 +479,13 @@ nt_export! {
                 StopCode::NTSIM_MISSING_FUNCTION,
                 [mdl.addr() as u64, 0, 0, 0],
                 "MmMapLockedPagesSpecifyCache with UserMode: simulated processes have no address space of their own",
+            );
+        }
+        if Priority & MDL_MAPPING_NO_EXECUTE == 0 {
+            // The driver's address would be the second parameter; there are none here.
+            verifier_violation(
+                [0x2002, 0, u64::from(Priority), 0],
+                format!("the MDL at {mdl:p} is mapped executable (priority {Priority:#x} without MdlMappingNoExecute)"),
             );
         }
         if BugCheckOnFailure != 0 {
