@@ -54,3 +54,8 @@ mod wdf;
 
 pub use entry::driver_entry;
 pub use kmcl::status::Status;
+
+/// The readme's example is compiled with the tests of documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
