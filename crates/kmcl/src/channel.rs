@@ -355,11 +355,14 @@ impl<H: Handler> SharedRef<'_, H> {
     }
 }
 
+/// What keeps an owner of a channel out of handlers, which are sent from thread to thread. Its name is what the compiler says then.
+struct NotForHandlers(PhantomData<*mut ()>);
+
 /// A channel of the library's in whichever state, owned: what the three public states wrap.
 struct Owned<H: Handler> {
     shared: PoolArc<Shared<H>>,
     /// Not to be sent to other threads: a handler, which is `Send`, can then not own the channel that waits for it.
-    confined: PhantomData<*mut H>,
+    _confined: NotForHandlers,
 }
 
 impl<H: Handler> Owned<H> {
@@ -375,7 +378,7 @@ impl<H: Handler> Owned<H> {
 impl<H: Handler> Drop for Owned<H> {
     /// Cleans a disabled channel up.
     fn drop(&mut self) {
-        // SAFETY: an owner that is dropped runs at PASSIVE_LEVEL outside callbacks: it cannot leave such threads (see `confined`), and
+        // SAFETY: an owner that is dropped runs at PASSIVE_LEVEL outside callbacks: it cannot leave such threads (see `_confined`), and
         // `Channel`'s own drop, which alone may run elsewhere, forgets this value there.
         let mut irql = unsafe { Passive::assume() };
         let shared = &self.shared;
@@ -454,7 +457,7 @@ impl Interface {
         // From here on dropping the owner cleans up.
         let config = ChannelConfig(Owned {
             shared,
-            confined: PhantomData,
+            _confined: NotForHandlers(PhantomData),
         });
         config.register()?;
         Ok(config)
