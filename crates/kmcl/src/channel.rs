@@ -55,7 +55,7 @@ use wdk_sys::{GUID, NTSTATUS, PDEVICE_OBJECT, PVOID, STATUS_SUCCESS, UNICODE_STR
 
 use crate::incoming::{Disposition, Incoming};
 use crate::interface::{Interface, routes};
-use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive};
+use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive, at_passive_level};
 use crate::lookaside::{Counters, LookasideList};
 use crate::packet::{Completed, Node, Sender, Transaction};
 use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
@@ -378,8 +378,13 @@ impl<H: Handler> Owned<H> {
 impl<H: Handler> Drop for Owned<H> {
     /// Cleans a disabled channel up.
     fn drop(&mut self) {
-        // SAFETY: an owner that is dropped runs at PASSIVE_LEVEL outside callbacks: it cannot leave such threads (see `_confined`), and
-        // `Channel`'s own drop, which alone may run elsewhere, forgets this value there.
+        if !at_passive_level() {
+            debug_assert!(false, "a channel is dropped above PASSIVE_LEVEL and leaks");
+            // With what it shares.
+            core::mem::forget(self.shared.clone());
+            return;
+        }
+        // SAFETY: PASSIVE_LEVEL as just read; an owner never runs in a channel callback, as it cannot leave its thread (see `_confined`).
         let mut irql = unsafe { Passive::assume() };
         let shared = &self.shared;
         shared.packets.close(&mut irql);
@@ -392,7 +397,8 @@ impl<H: Handler> Drop for Owned<H> {
     }
 }
 
-/// A channel that is being configured: it has never been enabled. Dropped, it is cleaned up.
+/// A channel that is being configured: it has never been enabled. Dropped, it is cleaned up, at `PASSIVE_LEVEL`; dropped above, it leaks,
+/// and debug builds say so.
 ///
 /// # Invariants
 ///
@@ -718,7 +724,7 @@ pub struct Channel<H: Handler> {
     owned: core::mem::ManuallyDrop<Owned<H>>,
 }
 
-/// A channel that was enabled and is disabled. Dropped, it is cleaned up.
+/// A channel that was enabled and is disabled. Dropped, it is cleaned up, at `PASSIVE_LEVEL`; dropped above, it leaks, and debug builds say so.
 ///
 /// # Invariants
 ///
@@ -887,8 +893,7 @@ impl<H: Handler> ChannelSlot<H> {
 
 impl<H: Handler> Drop for Channel<H> {
     fn drop(&mut self) {
-        // SAFETY: reading the IRQL has no precondition.
-        if u32::from(unsafe { wdk_sys::ntddk::KeGetCurrentIrql() }) != wdk_sys::PASSIVE_LEVEL {
+        if !at_passive_level() {
             debug_assert!(false, "a channel is dropped above PASSIVE_LEVEL and leaks");
             return;
         }

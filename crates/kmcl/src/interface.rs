@@ -30,7 +30,7 @@ use kmcl_sys::{
 };
 use wdk_sys::{INTERFACE, PINTERFACE, WDFDEVICE, WDFIOTARGET, call_unsafe_wdf_function_binding};
 
-use crate::irql::Passive;
+use crate::irql::{Passive, at_passive_level};
 use crate::pool::{InPool, PoolArc, Tag, allocate, free};
 use crate::status::{Error, Status};
 
@@ -46,6 +46,9 @@ const _: () = assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == SIZE as usize);
 ///
 /// The table was filled by a successful query, and every member of version 1 in it is a function. The query left one reference of the
 /// exporter's, which the last clone gives back.
+///
+/// At which IRQL it may be given back is documented nowhere, so it is at `PASSIVE_LEVEL`. A last clone that is dropped above leaks, and debug
+/// builds say so.
 #[derive(Clone)]
 pub struct Interface(PoolArc<Table>);
 
@@ -252,7 +255,9 @@ impl Table {
 impl Drop for Table {
     fn drop(&mut self) {
         let header = self.header();
-        if let Some(dereference) = header.InterfaceDereference {
+        if !at_passive_level() {
+            debug_assert!(false, "an interface is dropped above PASSIVE_LEVEL and leaks");
+        } else if let Some(dereference) = header.InterfaceDereference {
             // SAFETY: the successful query left one reference that has not been given back; this is its only end. The argument is the
             // interface's own context.
             unsafe { dereference(header.Context) };

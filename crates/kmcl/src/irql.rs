@@ -40,8 +40,8 @@
 
 use core::marker::PhantomData;
 
-use wdk_sys::KSPIN_LOCK;
-use wdk_sys::ntddk::{KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
+use wdk_sys::ntddk::{KeAcquireSpinLockRaiseToDpc, KeGetCurrentIrql, KeReleaseSpinLock};
+use wdk_sys::{KSPIN_LOCK, PASSIVE_LEVEL};
 
 type NotSend<'a> = PhantomData<*mut &'a ()>;
 
@@ -143,4 +143,10 @@ pub fn raise<R>(irql: &mut impl Irql, run: impl FnOnce(&mut Dispatch<'_>) -> R) 
     // SAFETY: acquired above, at this IRQL; drivers do not unwind.
     unsafe { KeReleaseSpinLock(&raw mut lock, old) };
     result
+}
+
+/// For what is dropped, where no witness can be asked for.
+pub(crate) fn at_passive_level() -> bool {
+    // SAFETY: reading the IRQL has no precondition.
+    u32::from(unsafe { KeGetCurrentIrql() }) == PASSIVE_LEVEL
 }

@@ -53,7 +53,7 @@
 //! | S11 | completion after `VmbChannelPacketFail` | none |
 //! | S12 | GPADLs over a close, and who keeps their pages | all are deleted in `closed`; their memory is the library's until that has returned |
 //! | S13 | defaults | nothing relies on one that matters; pointers are set before they are read |
-//! | S14 | the interface's release against cleanup | after the cleanup |
+//! | S14 | the interface's release: against cleanup, and at which IRQL | after the cleanup, at `PASSIVE_LEVEL` |
 //! | S15 | versions 2 to 5 | not declared; [`Interface`](crate::interface::Interface) says how a newer table is asked for |
 //! | S16 | the alignment of a packet's own memory | a pool block of its own: 16 bytes, or a page |
 //! | S17 | MMIO space where there is none | whatever KMCL reports, as numbers |

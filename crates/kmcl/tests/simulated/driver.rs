@@ -11,7 +11,7 @@ use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running
 use kmcl::gpadl::{Access, Gpadl};
 use kmcl::incoming::{Disposition, External as IncomingExternal, Incoming, PendingIncoming};
 use kmcl::interface::{Interface, InterfaceVersion};
-use kmcl::irql::{Irql, Passive};
+use kmcl::irql::{Irql, Passive, raise};
 use kmcl::mdl::{External, HostBuffer, Mdl, PageFrame};
 use kmcl::packet::{Completed, Mode, OwnedPacket, Sender, Transaction};
 use kmcl::pool::{InPool, PoolArc, Tag};
@@ -81,6 +81,8 @@ pub enum Query {
     /// And no further.
     Only(InterfaceVersion),
     IoTarget,
+    /// And given back where that must not be done.
+    Raised,
 }
 
 /// Which device the channel is for, instead of the one below.
@@ -575,7 +577,7 @@ impl Device {
         let (interface, parent) = unsafe {
             (
                 match options.query {
-                    Query::First => Interface::query(device, irql),
+                    Query::First | Query::Raised => Interface::query(device, irql),
                     Query::Version(version) | Query::Only(version) => {
                         Interface::query_version(device, version, irql)
                     }
@@ -592,6 +594,10 @@ impl Device {
             ..Numbers::default()
         };
         SEEN.set(*self.state.numbers.lock(irql));
+        if options.query == Query::Raised {
+            raise(irql, |_| drop(interface));
+            return Err(Error::NotOpen);
+        }
         if matches!(options.query, Query::Only(_)) {
             return Err(Error::NotOpen);
         }

@@ -292,6 +292,30 @@ fn a_channel_that_is_dropped_where_it_cannot_wait_is_a_fault() {
 }
 
 #[test]
+#[should_panic(expected = "a channel is dropped above PASSIVE_LEVEL")]
+fn a_disabled_channel_that_is_dropped_where_it_cannot_wait_is_a_fault() {
+    use kmcl::irql::raise;
+    run(Config::default(), Options::default(), backends::echo, |guest| {
+        guest.ask(|device, irql| {
+            device.disable(irql);
+            let channel = device.take_channel(irql);
+            raise(irql, |_| drop(channel));
+        });
+    })
+    .expect_finished();
+}
+
+#[test]
+#[should_panic(expected = "an interface is dropped above PASSIVE_LEVEL")]
+fn an_interface_that_is_dropped_above_passive_level_is_a_fault() {
+    let options = Options {
+        query: Query::Raised,
+        ..Options::default()
+    };
+    run(Config::default(), options, backends::echo, |_| ()).expect_finished();
+}
+
+#[test]
 #[should_panic(expected = "a lookaside list is deleted with entries out")]
 fn a_list_that_is_deleted_before_its_entries_are_back_is_a_fault() {
     use kmcl::{lookaside::LookasideList, pool::Tag};
