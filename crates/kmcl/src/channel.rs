@@ -81,8 +81,8 @@ pub trait Handler: Send + Sync + Sized + 'static {
     /// What travels with a packet that is sent with [`Sender::transaction`].
     type Transaction: Transaction;
 
-    /// The channel has been opened; nothing is sent yet. An error rolls back to a closed channel, without a call of
-    /// [`Handler::closed`]: what was kept before it is dropped here.
+    /// The channel has been opened; nothing is sent yet. An error rolls back to a channel without traffic. Whether
+    /// [`Handler::closed`] is called then, no text says: drop here what was kept. The GPADLs are deleted either way.
     ///
     /// # Errors
     ///
