@@ -504,7 +504,9 @@ impl<H: Handler> ChannelConfig<H> {
         }
     }
 
-    /// The largest message that is ever sent inline, in bytes.
+    /// The largest message that is ever sent inline, in bytes. A larger one is [`Error::TooLarge`] before KMCL sees it.
+    ///
+    /// KMCL sizes its buffers by it and has a default that is documented nowhere, so each driver should set it. Without it nothing is checked here.
     ///
     /// # Errors
     ///
@@ -524,7 +526,7 @@ impl<H: Handler> ChannelConfig<H> {
         Ok(self)
     }
 
-    /// How much external data a packet may describe, and in how many MDLs.
+    /// How many bytes of external data a packet may describe, and in a chain of how many MDLs: for a channel with any.
     ///
     /// # Errors
     ///
@@ -544,7 +546,8 @@ impl<H: Handler> ChannelConfig<H> {
         Ok(self)
     }
 
-    /// The size of the two rings, in pages of 4 KiB.
+    /// The size of the two rings, in pages of 4 KiB of data each. The defaults are documented nowhere: what is to be under way at a time must fit, the
+    /// largest message above all.
     ///
     /// # Errors
     ///

@@ -148,7 +148,7 @@ impl<H: Handler> Sender<H> {
         &self.0
     }
 
-    /// The largest message, in bytes, as the channel was configured.
+    /// The largest message, in bytes, as the channel was configured; 0 if it was not, and KMCL alone knows.
     #[must_use]
     pub fn maximum_packet_size(&self) -> u32 {
         self.0.maximum_packet_size.load(Ordering::Acquire)
