@@ -75,9 +75,9 @@ impl DeviceContext {
         let mut channel = device.channel(&interface, Port::new(self.link.clone()), irql)?;
         let config = self.link.config();
         channel
-            .maximum_packet_size(config.maximum_message_size)?
-            .ring_pages(config.ring_pages, config.ring_pages)?
-            .friendly_name(&FRIENDLY_NAME)?
+            .maximum_packet_size(config.maximum_message_size, irql)?
+            .ring_pages(config.ring_pages, config.ring_pages, irql)?
+            .friendly_name(&FRIENDLY_NAME, irql)?
             .transaction_quota(config.receive_quota);
         Ok(channel)
     }

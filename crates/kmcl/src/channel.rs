@@ -30,7 +30,7 @@
 //!     let pages = NonZeroU32::new(16).ok_or(Error::InvalidLength)?;
 //!     // SAFETY: as the caller says.
 //!     let mut config = unsafe { interface.channel(parent, handler, irql) }?;
-//!     config.ring_pages(pages, pages)?.friendly_name(&[0x6B, 0x6D])?;
+//!     config.ring_pages(pages, pages, irql)?.friendly_name(&[0x6B, 0x6D], irql)?;
 //!     // What cannot be enabled comes back, and is cleaned up here.
 //!     config.enable(irql).map_err(|(error, _config)| error)
 //! }
@@ -511,8 +511,12 @@ impl<H: Handler> ChannelConfig<H> {
     /// # Errors
     ///
     /// KMCL's.
-    pub fn maximum_packet_size(&mut self, bytes: NonZeroU32) -> Result<&mut Self, Error> {
-        // SAFETY: the channel is allocated and has never been enabled.
+    pub fn maximum_packet_size(
+        &mut self,
+        bytes: NonZeroU32,
+        _irql: &mut Passive<'_>,
+    ) -> Result<&mut Self, Error> {
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -535,8 +539,9 @@ impl<H: Handler> ChannelConfig<H> {
         &mut self,
         bytes: NonZeroU32,
         chain: NonZeroU32,
+        _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
-        // SAFETY: the channel is allocated and has never been enabled.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -552,8 +557,13 @@ impl<H: Handler> ChannelConfig<H> {
     /// # Errors
     ///
     /// KMCL's.
-    pub fn ring_pages(&mut self, incoming: NonZeroU32, outgoing: NonZeroU32) -> Result<&mut Self, Error> {
-        // SAFETY: the channel is allocated, a client's, and has never been enabled.
+    pub fn ring_pages(
+        &mut self,
+        incoming: NonZeroU32,
+        outgoing: NonZeroU32,
+        _irql: &mut Passive<'_>,
+    ) -> Result<&mut Self, Error> {
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never been enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -568,8 +578,8 @@ impl<H: Handler> ChannelConfig<H> {
     /// # Errors
     ///
     /// KMCL's.
-    pub fn client_context_size(&mut self, bytes: u32) -> Result<&mut Self, Error> {
-        // SAFETY: the channel is allocated and has never been enabled.
+    pub fn client_context_size(&mut self, bytes: u32, _irql: &mut Passive<'_>) -> Result<&mut Self, Error> {
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -584,14 +594,18 @@ impl<H: Handler> ChannelConfig<H> {
     /// # Errors
     ///
     /// [`Error::TooLarge`] above 32,767 units, or KMCL's.
-    pub fn friendly_name(&mut self, name: &'static [u16]) -> Result<&mut Self, Error> {
+    pub fn friendly_name(
+        &mut self,
+        name: &'static [u16],
+        _irql: &mut Passive<'_>,
+    ) -> Result<&mut Self, Error> {
         let bytes = u16::try_from(size_of_val(name)).map_err(|_| Error::TooLarge)?;
         let string = UNICODE_STRING {
             Length: bytes,
             MaximumLength: bytes,
             Buffer: name.as_ptr().cast_mut(),
         };
-        // SAFETY: the channel is allocated and has never been enabled; the string is kept with the channel, its text is static.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled; the string is kept with the channel, its text is static.
         Status::check(unsafe {
             self.0.shared.name.get().write(string);
             call!(
@@ -607,8 +621,8 @@ impl<H: Handler> ChannelConfig<H> {
     /// # Errors
     ///
     /// KMCL's.
-    pub fn pipe(&mut self) -> Result<&mut Self, Error> {
-        // SAFETY: the channel is allocated and has never been enabled.
+    pub fn pipe(&mut self, _irql: &mut Passive<'_>) -> Result<&mut Self, Error> {
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -623,9 +637,14 @@ impl<H: Handler> ChannelConfig<H> {
     /// # Errors
     ///
     /// KMCL's.
-    pub fn target_pnp(&mut self, interface_type: GUID, instance: Option<GUID>) -> Result<&mut Self, Error> {
+    pub fn target_pnp(
+        &mut self,
+        interface_type: GUID,
+        instance: Option<GUID>,
+        _irql: &mut Passive<'_>,
+    ) -> Result<&mut Self, Error> {
         let target = self.0.shared.target.get();
-        // SAFETY: the channel is allocated, a client's, and has never been enabled; the GUIDs are kept with the channel.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never been enabled; the GUIDs are kept with the channel.
         Status::check(unsafe {
             target.write([interface_type, instance.unwrap_or_default()]);
             let target = target.cast::<GUID>();
@@ -648,8 +667,8 @@ impl<H: Handler> ChannelConfig<H> {
     }
 
     /// Whether packets are received at `PASSIVE_LEVEL` only.
-    pub fn incoming_at_passive(&mut self, passive: bool) -> &mut Self {
-        // SAFETY: the channel is allocated.
+    pub fn incoming_at_passive(&mut self, passive: bool, _irql: &mut Passive<'_>) -> &mut Self {
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated.
         unsafe {
             call!(
                 self.0.table(),

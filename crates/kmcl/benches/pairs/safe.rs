@@ -80,7 +80,7 @@ impl Safe {
         let config = unsafe { interface.channel(null_mut(), Driver(SpinLock::new(None)), &mut irql) };
         let mut config = config.expect("a channel");
         config
-            .maximum_packet_size(NonZeroU32::new(4096).expect("not zero"))
+            .maximum_packet_size(NonZeroU32::new(4096).expect("not zero"), &mut irql)
             .expect("a size");
         let Ok(channel) = config.enable(&mut irql) else {
             panic!("the channel cannot be enabled");

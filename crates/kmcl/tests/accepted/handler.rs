@@ -44,7 +44,7 @@ impl Handler for Counting {
 }
 
 fn life(mut config: ChannelConfig<Counting>, irql: &mut Passive<'_>) {
-    let _ = config.maximum_packet_size(NonZeroU32::MIN);
+    let _ = config.maximum_packet_size(NonZeroU32::MIN, irql);
     if let Ok(channel) = config.enable(irql) {
         drop(channel.disable(irql));
     }

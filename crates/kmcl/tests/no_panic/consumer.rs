@@ -110,11 +110,11 @@ pub unsafe fn open(interface: &Interface, irql: &mut Passive<'_>) -> Result<Chan
     // SAFETY: as the caller says.
     let mut config = unsafe { interface.channel(core::ptr::null_mut(), driver, irql) }?;
     config
-        .maximum_packet_size(NonZeroU32::MIN)?
-        .ring_pages(NonZeroU32::MIN, NonZeroU32::MIN)?
-        .maximum_external_data(NonZeroU32::MIN, NonZeroU32::MIN)?
-        .friendly_name(&[b'a' as u16])?
-        .pipe()?;
+        .maximum_packet_size(NonZeroU32::MIN, irql)?
+        .ring_pages(NonZeroU32::MIN, NonZeroU32::MIN, irql)?
+        .maximum_external_data(NonZeroU32::MIN, NonZeroU32::MIN, irql)?
+        .friendly_name(&[b'a' as u16], irql)?
+        .pipe(irql)?;
     Ok(config)
 }
 

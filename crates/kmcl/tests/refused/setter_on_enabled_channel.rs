@@ -2,9 +2,10 @@
 use core::num::NonZeroU32;
 
 use kmcl::channel::{Channel, Handler};
+use kmcl::irql::Passive;
 
-fn configure<H: Handler>(channel: &mut Channel<H>) {
-    let _ = channel.maximum_packet_size(NonZeroU32::MIN);
+fn configure<H: Handler>(channel: &mut Channel<H>, irql: &mut Passive<'_>) {
+    let _ = channel.maximum_packet_size(NonZeroU32::MIN, irql);
 }
 
 fn main() {}

@@ -604,20 +604,20 @@ impl Device {
         // SAFETY: as above.
         let mut config = unsafe { interface.channel(parent, Client(self.state.clone()), irql) }?;
         config
-            .maximum_packet_size(size(256)?)?
-            .maximum_external_data(size(65536)?, size(4)?)?
-            .ring_pages(size(4)?, size(4)?)?
-            .client_context_size(16)?
-            .friendly_name(&NAME)?
-            .incoming_at_passive(options.at_passive);
+            .maximum_packet_size(size(256)?, irql)?
+            .maximum_external_data(size(65536)?, size(4)?, irql)?
+            .ring_pages(size(4)?, size(4)?, irql)?
+            .client_context_size(16, irql)?
+            .friendly_name(&NAME, irql)?
+            .incoming_at_passive(options.at_passive, irql);
         if let Some(quota) = NonZeroU32::new(options.quota) {
             config.transaction_quota(quota);
         }
         if options.pipe {
-            config.pipe()?;
+            config.pipe(irql)?;
         }
         if let Some(Target(interface_type, instance)) = options.target {
-            config.target_pnp(interface_type, instance)?;
+            config.target_pnp(interface_type, instance, irql)?;
         }
         if options.start_paused {
             config.start_paused(irql);
