@@ -45,6 +45,14 @@ use wdk_sys::{KSPIN_LOCK, PASSIVE_LEVEL};
 
 type NotSend<'a> = PhantomData<*mut &'a ()>;
 
+const _: () = assert!(
+    size_of::<Passive<'_>>() == 0
+        && size_of::<CallbackPassive<'_>>() == 0
+        && size_of::<ReplyPassive<'_>>() == 0
+        && size_of::<Dispatch<'_>>() == 0,
+    "a witness takes no room"
+);
+
 mod sealed {
     pub trait Sealed {}
 }
