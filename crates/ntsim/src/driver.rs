@@ -21,6 +21,7 @@ use crate::wdf::object::{self, Object};
 pub type DriverEntry = unsafe extern "system" fn(PDRIVER_OBJECT, PCUNICODE_STRING) -> NTSTATUS;
 
 /// A driver as its package describes it.
+#[derive(Clone)]
 pub struct DriverImage {
     /// The service's name.
     pub name: String,

@@ -35,3 +35,8 @@ pub mod wdf;
 pub use bugcheck::{BugCheck, StopCode};
 pub use driver::DriverImage;
 pub use machine::{Config, Machine, Outcome, Report, System};
+
+/// The example of the page about the simulator is compiled with the tests of documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/simulator.md")]
+struct Page;
