@@ -170,6 +170,48 @@ fn the_host_reads_and_writes_a_gpadl_until_it_is_deleted() {
     }
 }
 
+/// Maps the GPADL that the first message names, and uses it until it is told that the channel closes, and a while longer.
+#[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
+fn gpadl_user(channel: HostChannel) {
+    while channel.wait_open() {
+        let Ok(packet) = channel.recv() else { continue };
+        let id = packet
+            .payload
+            .get(8..12)
+            .map(|id| u32::from_le_bytes(id.try_into().unwrap()));
+        let Some(memory) = id.and_then(|id| channel.map_gpadl(id).ok()) else {
+            continue;
+        };
+        channel
+            .complete(packet.transaction, &packet.payload)
+            .expect("room");
+        while channel.recv().is_ok() {}
+        channel.sleep(Duration::from_micros(channel.random(200)));
+        memory.write(4000, b"still here").unwrap();
+    }
+}
+
+#[test]
+fn closing_waits_for_a_host_that_still_uses_a_gpadl() {
+    for by_mdl in [false, true] {
+        seeds(20, Options::default(), gpadl_user, move |guest| {
+            for round in 1..=2 {
+                guest.wait_for("post-started", |counts| &counts.post_started, round);
+                guest.state(|state, irql| {
+                    let id = state.create_gpadl(by_mdl, irql).expect("the channel is open");
+                    let mut message = [0; 16];
+                    message[8..12].copy_from_slice(&id.to_le_bytes());
+                    let mut reply = [0; 16];
+                    let sender = state.sender(irql).expect("the channel is open");
+                    assert_eq!(sender.sync_request(&message, &mut reply, None, irql), Ok(16));
+                });
+                guest.ask(Device::disable);
+                assert_eq!(guest.ask(Device::enable), Ok(()));
+            }
+        });
+    }
+}
+
 #[test]
 fn a_gpadl_outlives_its_channel_as_memory_only() {
     seeds(10, Options::default(), backends::echo, |guest| {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use kmcl_sys::VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION as WAIT;
 use ntsim::Config;
 use ntsim::export::{DISPATCH_LEVEL, PASSIVE_LEVEL};
-use ntsim::vmbus::{HostChannel, HostPacketKind, KmclBehaviour, Offer, WhenOutgoingFail, backends};
+use ntsim::vmbus::{
+    HostChannel, HostError, HostPacketKind, KmclBehaviour, Offer, WhenOutgoingFail, backends,
+};
 use wdk_sys_lite::{
     LARGE_INTEGER, NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_CANCELLED, STATUS_DEVICE_REMOVED,
     STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_2,
@@ -1029,6 +1031,53 @@ fn a_gpadl_is_memory_that_both_sides_use_and_its_deletion_waits_for_the_host() {
         wait_for(fixture.system, "completed 0x0");
         // SAFETY: as above.
         assert_eq!(unsafe { std::slice::from_raw_parts(start.add(4990), 4) }, b"host");
+        fixture.finish();
+    });
+}
+
+#[test]
+fn a_host_that_keeps_a_gpadl_mapped_is_told_of_the_close_before_the_guest_waits_for_it() {
+    let host = || {
+        |channel: HostChannel| {
+            while channel.wait_open() {
+                let packet = channel.recv().expect("the handle");
+                let handle = u32::from_le_bytes(packet.payload[..4].try_into().expect("four bytes"));
+                let buffer = channel.map_gpadl(handle).expect("a GPADL");
+                channel.complete(packet.transaction, &[]).expect("room");
+                assert_eq!(channel.recv().err(), Some(HostError::Closed));
+                drop(buffer);
+            }
+        }
+    };
+    seeds(&any(), host, |fixture| {
+        let memory = pages(1);
+        let start = memory.address().as_ptr();
+        let handle = Rc::new(Cell::new(0_u32));
+        let (created, deleted) = (Rc::clone(&handle), Rc::clone(&handle));
+        set_hooks(|hooks| {
+            hooks.opened = Some(Rc::new(move |channel| {
+                let mut gpadl = 0;
+                let status = kmcl!(VmbChannelCreateGpadlFromBuffer(
+                    channel,
+                    0,
+                    start.cast(),
+                    4096,
+                    &raw mut gpadl
+                ));
+                created.set(gpadl);
+                status
+            }));
+            hooks.closed = Some(Rc::new(move |channel| {
+                kmcl!(VmbChannelDeleteGpadl(channel, deleted.get()));
+            }));
+        });
+        fixture.open();
+        let packet = fixture.packet();
+        assert_eq!(
+            fixture.send(packet, &handle.get().to_le_bytes(), WAIT),
+            STATUS_SUCCESS
+        );
+        wait_for(fixture.system, "completed 0x0");
         fixture.finish();
     });
 }

@@ -4,7 +4,7 @@
 //!   Disabled --Enable--> Enabled --offer taken--> Opening --EvtChannelOpened--> Open
 //!      ^                    |                                    paused <-Suspend-- | --Started, PostStarted--> running
 //!      |                    |                                                       v Disable, rescind, corruption
-//!      +--------------------+-------------------- Closing: Suspend (if running), EvtChannelClosed, teardown
+//!      +--------------------+-------------------- Closing: Suspend (if running), the host is told, EvtChannelClosed, teardown
 //! ```
 //!
 //! Only the worker moves a channel; everybody else says what is wanted and kicks it. It exists while there is something
@@ -505,6 +505,7 @@ impl Channel {
             return;
         }
         self.stage.set(Stage::Closing);
+        self.tell_host();
         let behaviour = &kernel().config.kmcl;
         if choose(behaviour.closed_after_failed_open) {
             self.call_closed();
@@ -640,6 +641,7 @@ impl Channel {
         if self.running.get() {
             self.suspend();
         }
+        self.tell_host();
         if when == WhenOutgoingFail::BeforeClosed {
             outgoing::fail_all(self, false);
         }
@@ -655,13 +657,20 @@ impl Channel {
         self.become_disabled();
     }
 
-    /// Tells the host, and gives the rings back once it has let go of them.
+    /// Tells the host that the channel closes. Before `EvtChannelClosed`: a driver deletes its GPADLs there, which waits until the host has unmapped
+    /// them, and a host unmaps them when it is told.
+    fn tell_host(&self) {
+        if let Some(connection) = self.connection() {
+            GuestBus::close(&connection.offer);
+        }
+    }
+
+    /// Gives the rings back once the host, which has been told, has let go of them.
     fn disconnect(&self) {
         let Some(connection) = self.connection() else {
             return;
         };
         let bus = &kernel().vmbus.bus;
-        GuestBus::close(&connection.offer);
         bus.teardown_gpadl(&connection.offer, connection.ring_gpadl);
         self.connection.borrow_mut().take();
         connection.offer.taken.set(false);
