@@ -12,10 +12,7 @@ use kmcl::irql::{Dispatch, Passive};
 use kmcl::pool::{InPool, PoolArc, Tag};
 use kmcl::status::{Error, Status};
 use kmcl::sync::PassiveCell;
-use wdk_sys::{
-    STATUS_DEVICE_CONFIGURATION_ERROR, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE,
-    STATUS_NOT_SUPPORTED,
-};
+use wdk_sys::{STATUS_DEVICE_CONFIGURATION_ERROR, STATUS_INVALID_DEVICE_STATE, STATUS_NOT_SUPPORTED};
 
 use crate::channel::Port;
 use crate::config::Config;
@@ -59,9 +56,8 @@ impl DeviceContext {
         let config = Config::read(driver, irql);
         let device = init.create::<Self>(irql)?;
         device.create_front_queue::<Self>()?;
-        let link = PoolArc::try_new(Link::new(device, config)?, TAG)
-            .map_err(|_| Status(STATUS_INSUFFICIENT_RESOURCES))?;
-        let channel = PassiveCell::try_new(ChannelSlot::Empty, TAG).map_err(Error::status)?;
+        let link = PoolArc::try_new(Link::new(device, config)?, TAG)?;
+        let channel = PassiveCell::try_new(ChannelSlot::Empty, TAG)?;
         device.create_interface(&GUID_DEVINTERFACE_VMBCHAN, irql)?;
         if device.serve(Self { link, channel }, irql) {
             Ok(())

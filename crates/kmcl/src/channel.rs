@@ -32,7 +32,7 @@
 //!     let mut config = unsafe { interface.channel(parent, handler, irql) }?;
 //!     config.ring_pages(pages, pages, irql)?.friendly_name(&[0x6B, 0x6D], irql)?;
 //!     // What cannot be enabled comes back, and is cleaned up here.
-//!     config.enable(irql).map_err(|(error, _config)| error)
+//!     Ok(config.enable(irql)?)
 //! }
 //! ```
 //!

@@ -159,8 +159,7 @@ impl<H: Handler> Sender<H> {
                 next: UnsafeCell::new(None),
             },
             TAG,
-        )
-        .map_err(|_| Error::NoMemory)?;
+        )?;
         let flags = match access {
             Access::ReadWrite => 0,
             Access::ReadOnly => VMBUS_CHANNEL_GPADL_FLAG_READ_ONLY,

@@ -174,9 +174,7 @@ impl Interface {
             // Dropping the table gives the reference back.
             return Err(Error::InvalidInterface);
         }
-        PoolArc::try_new(table, TAG)
-            .map(Self)
-            .map_err(|_| Error::NoMemory)
+        Ok(Self(PoolArc::try_new(table, TAG)?))
     }
 
     /// The version that is there.

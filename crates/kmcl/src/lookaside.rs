@@ -3,13 +3,11 @@
 //! For values of one size that come and go often. The system watches each list and keeps as many free entries as are used.
 //!
 //! ```
-//! # use kmcl::{irql::Irql, lookaside::LookasideList, pool::{OutOfMemory, Tag}, status::Error};
+//! # use kmcl::{irql::Irql, lookaside::LookasideList, pool::Tag, status::Error};
 //! struct Job { number: u64, bytes: [u8; 240] }
 //!
 //! fn work(jobs: &LookasideList<Job>, irql: &mut impl Irql) -> Result<u64, Error> {
-//!     let mut job = jobs
-//!         .allocate(Job { number: 1, bytes: [0; 240] }, irql)
-//!         .map_err(|OutOfMemory(_job)| Error::NoMemory)?;
+//!     let mut job = jobs.allocate(Job { number: 1, bytes: [0; 240] }, irql)?;
 //!     job.number = 2;
 //!     Ok(job.number) // the entry goes back to the list
 //! }
@@ -102,7 +100,7 @@ impl<T> LookasideList<T> {
             list: UnsafeCell::new(LOOKASIDE_LIST_EX::default()),
             failures: AtomicU32::new(0),
         };
-        let place = PoolBox::try_new(place, tag).map_err(|_| Error::NoMemory)?;
+        let place = PoolBox::try_new(place, tag)?;
         // SAFETY: the list is in nonpaged pool, aligned to 16, and stays there until it is deleted on drop; default routines, nonpaged
         // entries of the size computed above, flags and depth 0 as demanded; the witness says DISPATCH_LEVEL at most.
         let status = unsafe {

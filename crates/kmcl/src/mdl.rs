@@ -10,7 +10,7 @@
 //! impl Fill {
 //!     fn try_new(bytes: NonZeroU32) -> Result<Self, Error> {
 //!         let buffer = HostBuffer::try_new(bytes, Tag::new(*b"Fill"))?;
-//!         let data = Mdl::try_new(buffer).map_err(|(error, _buffer)| error)?;
+//!         let data = Mdl::try_new(buffer)?;
 //!         Ok(Self { data, request: [1; 8] })
 //!     }
 //! }

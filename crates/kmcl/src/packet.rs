@@ -28,9 +28,9 @@
 //!
 //! fn ask(sender: &Sender<Client>, when: u64) -> Result<(), Error> {
 //!     let question = Question { number: 7, argument: 1 };
-//!     let packet = sender.transaction(Asked { question, when }).map_err(|(error, _asked)| error)?;
+//!     let packet = sender.transaction(Asked { question, when })?;
 //!     // If the channel has closed, the packet comes back here and is dropped; nothing is lost.
-//!     packet.send(Mode::Transact).map_err(|failed| failed.error)
+//!     Ok(packet.send(Mode::Transact)?)
 //! }
 //!
 //! impl Handler for Client {

@@ -8,7 +8,7 @@
 //! const TAG: Tag = Tag::new(*b"Samp");
 //!
 //! fn share(table: [u32; 256]) -> Result<(PoolArc<[u32; 256]>, PoolArc<[u32; 256]>), Error> {
-//!     let first = PoolArc::try_new(table, TAG).map_err(|_| Error::NoMemory)?;
+//!     let first = PoolArc::try_new(table, TAG)?;
 //!     Ok((first.clone(), first))
 //! }
 //!

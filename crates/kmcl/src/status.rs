@@ -11,6 +11,9 @@ use wdk_sys::{
     STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_UNSUCCESSFUL,
 };
 
+use crate::packet::SendError;
+use crate::pool::OutOfMemory;
+
 /// An `NTSTATUS`: printed by its name where the library knows it, and always by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
@@ -85,6 +88,16 @@ impl fmt::Debug for Status {
 }
 
 /// Why an operation of the library's failed.
+///
+/// Where something is given back with it, `?` leaves the error and drops the rest:
+///
+/// ```
+/// # use kmcl::{channel::Handler, packet::{Mode, Sender}, status::Error};
+/// fn send<H: Handler>(sender: &Sender<H>, request: H::Transaction) -> Result<(), Error> {
+///     sender.transaction(request)?.send(Mode::Transact)?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -144,4 +157,27 @@ impl From<Status> for Error {
     fn from(status: Status) -> Self {
         Self::Status(status)
     }
+}
+
+/// What failed gives back what it was given; `?` drops that.
+macro_rules! without_what_comes_back {
+    ($($failure:ty, $error:ident = $why:expr;)*) => {$(
+        impl<T> From<$failure> for Error {
+            fn from($error: $failure) -> Self {
+                $why
+            }
+        }
+
+        impl<T> From<$failure> for Status {
+            fn from($error: $failure) -> Self {
+                $why.status()
+            }
+        }
+    )*};
+}
+
+without_what_comes_back! {
+    (Error, T), failure = failure.0;
+    OutOfMemory<T>, _failure = Error::NoMemory;
+    SendError<T>, failure = failure.error;
 }

@@ -178,7 +178,7 @@ impl Event {
     ///
     /// [`Error::NoMemory`].
     pub fn try_new(kind: EventKind, tag: Tag) -> Result<Self, Error> {
-        let event = PoolBox::try_new(UnsafeCell::new(KEVENT::default()), tag).map_err(|_| Error::NoMemory)?;
+        let event = PoolBox::try_new(UnsafeCell::new(KEVENT::default()), tag)?;
         let kind = match kind {
             EventKind::Notification => _EVENT_TYPE::NotificationEvent,
             EventKind::Synchronization => _EVENT_TYPE::SynchronizationEvent,
@@ -244,8 +244,7 @@ impl Rundown {
     ///
     /// [`Error::NoMemory`].
     pub fn try_new(tag: Tag) -> Result<Self, Error> {
-        let place =
-            PoolBox::try_new(UnsafeCell::new(EX_RUNDOWN_REF::default()), tag).map_err(|_| Error::NoMemory)?;
+        let place = PoolBox::try_new(UnsafeCell::new(EX_RUNDOWN_REF::default()), tag)?;
         // SAFETY: it is in its place, where nobody else knows it.
         unsafe { ExInitializeRundownProtection(place.get()) };
         Ok(Self(place))

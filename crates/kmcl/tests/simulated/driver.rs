@@ -283,7 +283,7 @@ impl State {
         let data = if how == How::External {
             let buffer = HostBuffer::try_new(NonZeroU32::new(4096).ok_or(Error::InvalidLength)?, TAG)?;
             buffer.write(8, &[3; 100]);
-            Some(Mdl::try_new(buffer).map_err(|(error, _)| error)?)
+            Some(Mdl::try_new(buffer)?)
         } else {
             None
         };
@@ -292,7 +292,7 @@ impl State {
             How::InPlace => sender.transaction_in_place(message),
             How::Allocated | How::External => sender.transaction(message),
         };
-        self.launch(packet.map_err(|(error, _)| error)?)
+        self.launch(packet?)
     }
 
     /// Takes so many packets at once, and gives them back.
@@ -320,10 +320,7 @@ impl State {
     /// Sends a message with KMCL's own completion.
     pub fn send_copied(&self, bytes: &[u8], irql: &mut Passive<'_>) -> Result<(), Error> {
         let sender = self.sender(irql).ok_or(Error::NotOpen)?;
-        sender
-            .packet()?
-            .send_copied(bytes, irql)
-            .map_err(|failed| failed.error)
+        Ok(sender.packet()?.send_copied(bytes, irql)?)
     }
 
     /// Makes a GPADL and keeps it in place of the one before.
@@ -336,7 +333,7 @@ impl State {
         let buffer = HostBuffer::try_new(NonZeroU32::new(5000).ok_or(Error::InvalidLength)?, TAG)?;
         buffer.write(4090, b"across the pages");
         let gpadl = if by_mdl {
-            let mdl = Mdl::try_new(buffer).map_err(|(error, _)| error)?;
+            let mdl = Mdl::try_new(buffer)?;
             sender.create_gpadl_from_mdl(mdl, Access::ReadOnly, irql)
         } else {
             sender.create_gpadl(buffer, Access::ReadWrite, irql)
