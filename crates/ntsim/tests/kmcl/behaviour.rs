@@ -975,6 +975,27 @@ fn a_synchronous_request_ends_when_the_channel_closes() {
     );
 }
 
+/// Has `EvtChannelOpened` make a GPADL of a buffer; where its handle will be.
+fn gpadl_in_opened(start: *mut u8, bytes: u32) -> Rc<Cell<u32>> {
+    let handle = Rc::new(Cell::new(0));
+    let created = Rc::clone(&handle);
+    set_hooks(|hooks| {
+        hooks.opened = Some(Rc::new(move |channel| {
+            let mut gpadl = 0;
+            let status = kmcl!(VmbChannelCreateGpadlFromBuffer(
+                channel,
+                0,
+                start.cast(),
+                bytes,
+                &raw mut gpadl
+            ));
+            created.set(gpadl);
+            status
+        }));
+    });
+    handle
+}
+
 #[test]
 fn a_gpadl_is_memory_that_both_sides_use_and_its_deletion_waits_for_the_host() {
     let host = || {
@@ -995,21 +1016,9 @@ fn a_gpadl_is_memory_that_both_sides_use_and_its_deletion_waits_for_the_host() {
     seeds(&any(), host, |fixture| {
         let memory = pages(3);
         let start = memory.address().as_ptr().wrapping_add(100);
-        let handle = Rc::new(Cell::new(0_u32));
-        let (created, deleted) = (Rc::clone(&handle), Rc::clone(&handle));
+        let handle = gpadl_in_opened(start, 5000);
+        let deleted = Rc::clone(&handle);
         set_hooks(|hooks| {
-            hooks.opened = Some(Rc::new(move |channel| {
-                let mut gpadl = 0;
-                let status = kmcl!(VmbChannelCreateGpadlFromBuffer(
-                    channel,
-                    0,
-                    start.cast(),
-                    5000,
-                    &raw mut gpadl
-                ));
-                created.set(gpadl);
-                status
-            }));
             hooks.closed = Some(Rc::new(move |channel| {
                 kmcl!(VmbChannelDeleteGpadl(channel, deleted.get()));
                 // SAFETY: the buffer is the test's and longer than five bytes.
@@ -1052,21 +1061,9 @@ fn a_host_that_keeps_a_gpadl_mapped_is_told_of_the_close_before_the_guest_waits_
     seeds(&any(), host, |fixture| {
         let memory = pages(1);
         let start = memory.address().as_ptr();
-        let handle = Rc::new(Cell::new(0_u32));
-        let (created, deleted) = (Rc::clone(&handle), Rc::clone(&handle));
+        let handle = gpadl_in_opened(start, 4096);
+        let deleted = Rc::clone(&handle);
         set_hooks(|hooks| {
-            hooks.opened = Some(Rc::new(move |channel| {
-                let mut gpadl = 0;
-                let status = kmcl!(VmbChannelCreateGpadlFromBuffer(
-                    channel,
-                    0,
-                    start.cast(),
-                    4096,
-                    &raw mut gpadl
-                ));
-                created.set(gpadl);
-                status
-            }));
             hooks.closed = Some(Rc::new(move |channel| {
                 kmcl!(VmbChannelDeleteGpadl(channel, deleted.get()));
             }));
