@@ -44,7 +44,7 @@ pub struct HostBytes<'a> {
 impl<'a> HostBytes<'a> {
     /// # Safety
     ///
-    /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Nobody in the guest writes them meanwhile.
+    /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Whoever in the guest writes them meanwhile does it by [`copy_in`].
     #[inline]
     pub(crate) const unsafe fn new(start: *const u8, length: usize) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl<'a> HostBytes<'a> {
     pub fn copy_to(&self, target: &mut [u8]) -> usize {
         let count = self.length.min(target.len());
         // SAFETY: the view is valid for `count` bytes by its invariant, and the target has as many.
-        unsafe { copy(self.start, target.as_mut_ptr(), count) };
+        unsafe { copy_out(self.start, target.as_mut_ptr(), count) };
         count
     }
 
@@ -100,7 +100,7 @@ impl<'a> HostBytes<'a> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the part has the value's size, as just checked; the copy initialises all of the value, of which any bytes are one.
         unsafe {
-            copy(part.start, value.as_mut_ptr().cast(), size_of::<T>());
+            copy_out(part.start, value.as_mut_ptr().cast(), size_of::<T>());
             Some(value.assume_init())
         }
     }
@@ -143,24 +143,48 @@ impl<'a> Reader<'a> {
 #[repr(C, packed)]
 struct Word(u64);
 
-/// Copies bytes that somebody else may write meanwhile, each read once.
+/// Calls one of both for each word, and for each byte behind the last whole word, of so many bytes: with its offset.
+#[inline]
+fn each_word(count: usize, word: impl Fn(usize), byte: impl Fn(usize)) {
+    const WORD: usize = size_of::<Word>();
+    let tail = count & !(WORD.wrapping_sub(1));
+    (0..tail).step_by(WORD).for_each(word);
+    (tail..count).for_each(byte);
+}
+
+/// Copies bytes that the host may write meanwhile, each read once.
 ///
 /// # Safety
 ///
 /// `from` is valid for reads and `to` for writes of `count` bytes, and they do not overlap.
 #[inline]
-unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
-    const WORD: usize = size_of::<Word>();
-    let tail = count & !(WORD.wrapping_sub(1));
-    for offset in (0..tail).step_by(WORD) {
+unsafe fn copy_out(from: *const u8, to: *mut u8, count: usize) {
+    each_word(
+        count,
         // SAFETY: the word lies within `count` bytes, for which the caller vouches, and needs no alignment.
-        unsafe {
-            let word = from.add(offset).cast::<Word>().read_volatile();
-            to.add(offset).cast::<Word>().write(word);
-        }
-    }
-    for offset in tail..count {
+        |at| unsafe {
+            let word = from.add(at).cast::<Word>().read_volatile();
+            to.add(at).cast::<Word>().write(word);
+        },
         // SAFETY: the offset is below `count`, for which the caller vouches.
-        unsafe { to.add(offset).write(from.add(offset).read_volatile()) };
-    }
+        |at| unsafe { to.add(at).write(from.add(at).read_volatile()) },
+    );
+}
+
+/// Copies bytes to memory that the host may read and write meanwhile, each written once.
+///
+/// # Safety
+///
+/// As [`copy_out`].
+pub(crate) unsafe fn copy_in(from: *const u8, to: *mut u8, count: usize) {
+    each_word(
+        count,
+        // SAFETY: as in `copy_out`.
+        |at| unsafe {
+            let word = from.add(at).cast::<Word>().read();
+            to.add(at).cast::<Word>().write_volatile(word);
+        },
+        // SAFETY: as in `copy_out`.
+        |at| unsafe { to.add(at).write_volatile(from.add(at).read()) },
+    );
 }

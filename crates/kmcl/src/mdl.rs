@@ -34,7 +34,7 @@ use core::ptr::NonNull;
 use wdk_sys::ntddk::{IoAllocateMdl, IoFreeMdl, MmBuildMdlForNonPagedPool};
 use wdk_sys::{PFN_NUMBER, PMDL};
 
-use crate::host::HostBytes;
+use crate::host::{HostBytes, copy_in};
 use crate::pool::{PAGE_SIZE, Tag, allocate, free};
 use crate::status::Error;
 
@@ -79,7 +79,7 @@ impl HostBuffer {
     /// The memory, to copy from.
     #[must_use]
     pub const fn view(&self) -> HostBytes<'_> {
-        // SAFETY: by the invariant the memory is readable for as long as this value.
+        // SAFETY: by the invariant the memory is readable for as long as this value; `write` uses `copy_in`.
         unsafe { HostBytes::new(self.start.as_ptr(), self.length as usize) }
     }
 
@@ -91,17 +91,8 @@ impl HostBuffer {
     pub fn write(&self, offset: usize, bytes: &[u8]) -> usize {
         let room = (self.length as usize).saturating_sub(offset);
         let count = room.min(bytes.len());
-        for (index, byte) in bytes.iter().take(count).enumerate() {
-            // SAFETY: `offset + index` is below `length`; the memory is writable by the invariant, and the write is volatile as the host may read
-            // meanwhile.
-            unsafe {
-                self.start
-                    .as_ptr()
-                    .wrapping_add(offset)
-                    .add(index)
-                    .write_volatile(*byte);
-            };
-        }
+        // SAFETY: `offset + count` is at most `length` if `count` is not 0; the memory is writable by the invariant, and nobody has a slice of it.
+        unsafe { copy_in(bytes.as_ptr(), self.start.as_ptr().wrapping_add(offset), count) };
         count
     }
 
