@@ -108,6 +108,8 @@ pub trait InPool<T>: Deref<Target = T> + Sized {
     ///
     /// [`OutOfMemory`] with the value.
     fn try_new(value: T, tag: Tag) -> Result<Self, OutOfMemory<T>> {
+        // Here too, so that the compiler's message names the caller.
+        const { fits_pool::<T>() };
         Self::try_new_from(value, tag, |value| value)
     }
 
@@ -117,6 +119,7 @@ pub trait InPool<T>: Deref<Target = T> + Sized {
     ///
     /// [`Error::NoMemory`]; nothing was made.
     fn try_new_with(tag: Tag, make: impl FnOnce() -> T) -> Result<Self, Error> {
+        const { fits_pool::<T>() };
         Self::try_new_from((), tag, |()| make()).map_err(|OutOfMemory(())| Error::NoMemory)
     }
 }
