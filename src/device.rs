@@ -11,8 +11,7 @@ use kmcl::channel::{ChannelConfig, ChannelSlot};
 use kmcl::irql::{Dispatch, Passive};
 use kmcl::pool::{InPool, PoolArc, Tag};
 use kmcl::status::{Error, Status};
-use kmcl::sync::PassiveCell;
-use wdk_sys::{STATUS_DEVICE_CONFIGURATION_ERROR, STATUS_INVALID_DEVICE_STATE, STATUS_NOT_SUPPORTED};
+use wdk_sys::{STATUS_DEVICE_CONFIGURATION_ERROR, STATUS_NOT_SUPPORTED};
 
 use crate::channel::Port;
 use crate::config::Config;
@@ -20,7 +19,7 @@ use crate::ioctl::GUID_DEVINTERFACE_VMBCHAN;
 use crate::link::Link;
 use crate::queues::{self, Handle};
 use crate::wdf;
-use crate::wdf::device::{Device, DeviceEvents, DeviceInit};
+use crate::wdf::device::{Device, DeviceEvents, DeviceInit, Kept};
 use crate::wdf::driver::Driver;
 use crate::wdf::object::context;
 use crate::wdf::request::Request;
@@ -41,10 +40,9 @@ static FRIENDLY_NAME: [u16; 7] = [
 /// What is kept with a device.
 pub struct DeviceContext {
     link: PoolArc<Link>,
-    channel: PassiveCell<ChannelSlot<Port>>,
 }
 
-context!(DeviceContext);
+context!(DeviceContext, Kept<DeviceContext>);
 
 impl DeviceContext {
     /// Makes the framework's device, with its queues and its interface.
@@ -57,13 +55,8 @@ impl DeviceContext {
         let device = init.create::<Self>(irql)?;
         device.create_front_queue::<Self>()?;
         let link = PoolArc::try_new(Link::new(device, config)?, TAG)?;
-        let channel = PassiveCell::try_new(ChannelSlot::Empty, TAG)?;
         device.create_interface(&GUID_DEVINTERFACE_VMBCHAN, irql)?;
-        if device.serve(Self { link, channel }, irql) {
-            Ok(())
-        } else {
-            Err(Status(STATUS_INVALID_DEVICE_STATE))
-        }
+        device.serve(Self { link }, irql)
     }
 
     fn configure(&self, device: Device<'_>, irql: &mut Passive<'_>) -> Result<ChannelConfig<Port>, Error> {
@@ -87,40 +80,45 @@ impl DeviceContext {
 
 impl DeviceEvents for DeviceContext {
     type File = Handle;
+    type Handler = Port;
 
-    fn prepare_hardware(&self, device: Device<'_>, irql: &mut Passive<'_>) -> wdf::Result<()> {
-        let channel = self
+    fn prepare_hardware(
+        &self,
+        channel: &mut ChannelSlot<Port>,
+        device: Device<'_>,
+        irql: &mut Passive<'_>,
+    ) -> wdf::Result<()> {
+        let config = self
             .configure(device, irql)
             .map_err(|error| match error.status() {
                 // There is no VMBus below. The framework does not allow this callback to return that status.
                 Status(STATUS_NOT_SUPPORTED) => Status(STATUS_DEVICE_CONFIGURATION_ERROR),
                 status => status,
             })?;
-        self.channel
-            .with(irql, |slot, _| *slot = ChannelSlot::Configured(channel));
+        *channel = ChannelSlot::Configured(config);
         Ok(())
     }
 
-    fn release_hardware(&self, irql: &mut Passive<'_>) {
+    fn release_hardware(&self, channel: &mut ChannelSlot<Port>, irql: &mut Passive<'_>) {
         self.shut(irql);
-        self.channel.with(irql, |slot, _| *slot = ChannelSlot::Empty);
+        *channel = ChannelSlot::Empty;
         self.link.set_sender(None, irql);
         self.link.forget_messages(irql);
     }
 
-    fn d0_entry(&self, irql: &mut Passive<'_>) -> wdf::Result<()> {
+    fn d0_entry(&self, channel: &mut ChannelSlot<Port>, irql: &mut Passive<'_>) -> wdf::Result<()> {
         // Before enabling: the host may open the channel before that returns.
         self.link.sessions().power_up();
-        let enabled = self.channel.with(irql, ChannelSlot::enable);
+        let enabled = channel.enable(irql);
         if enabled.is_err() {
             self.shut(irql);
         }
         enabled.map_err(Error::status)
     }
 
-    fn d0_exit(&self, irql: &mut Passive<'_>) {
+    fn d0_exit(&self, channel: &mut ChannelSlot<Port>, irql: &mut Passive<'_>) {
         self.shut(irql);
-        self.channel.with(irql, ChannelSlot::disable);
+        channel.disable(irql);
         // What came in while the channel closed.
         self.link.settle(irql);
     }

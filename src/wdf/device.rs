@@ -2,46 +2,58 @@
 
 use core::marker::PhantomData;
 
-use kmcl::channel::{ChannelConfig, Handler};
+use kmcl::channel::{ChannelConfig, ChannelSlot, Handler};
 use kmcl::interface::Interface;
 use kmcl::irql::{Dispatch, Passive};
+use kmcl::pool::Tag;
+use kmcl::status::Status;
+use kmcl::sync::PassiveCell;
 use wdk_sys::{
     _WDF_DEVICE_IO_TYPE, _WDF_FILEOBJECT_CLASS, _WDF_TRI_STATE, GUID, NTSTATUS, PWDFDEVICE_INIT,
-    WDF_FILEOBJECT_CONFIG, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE, WDFCMRESLIST, WDFDEVICE,
-    WDFFILEOBJECT, WDFOBJECT, WDFREQUEST, call_unsafe_wdf_function_binding,
+    STATUS_INVALID_DEVICE_STATE, WDF_FILEOBJECT_CONFIG, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE,
+    WDFCMRESLIST, WDFDEVICE, WDFFILEOBJECT, WDFOBJECT, WDFREQUEST, call_unsafe_wdf_function_binding,
 };
 
 use super::object::{self, Context};
 use super::request::Request;
 use super::{Result, check, size_of_config, status_of};
 
-/// What the framework asks of a device. The value is kept in the device's context.
+const TAG: Tag = Tag::new(*b"VcCh");
+
+/// What the framework asks of a device. The value is kept in the device's context, beside the device's channel.
 ///
 /// The framework calls the callbacks of plug and play and power one after the other; requests come at any time between
 /// `d0_entry` and `d0_exit`, on several processors.
-pub trait DeviceEvents: Context {
+pub trait DeviceEvents: Context<Value = Kept<Self>> {
+    /// The handler of the device's channel.
+    type Handler: Handler;
     /// What is kept with each handle that a program opens.
-    type File: Context + Copy;
+    type File: Context<Value = Self::File> + Copy;
 
     /// The device's resources are there (`EvtDevicePrepareHardware`).
     ///
     /// # Errors
     ///
     /// Whatever keeps the device from starting. `release_hardware` is called all the same.
-    fn prepare_hardware(&self, device: Device<'_>, irql: &mut Passive<'_>) -> Result<()>;
+    fn prepare_hardware(
+        &self,
+        channel: &mut ChannelSlot<Self::Handler>,
+        device: Device<'_>,
+        irql: &mut Passive<'_>,
+    ) -> Result<()>;
 
     /// The device's resources are going (`EvtDeviceReleaseHardware`).
-    fn release_hardware(&self, irql: &mut Passive<'_>);
+    fn release_hardware(&self, channel: &mut ChannelSlot<Self::Handler>, irql: &mut Passive<'_>);
 
     /// The device comes to its working state (`EvtDeviceD0Entry`).
     ///
     /// # Errors
     ///
     /// Whatever keeps it from working.
-    fn d0_entry(&self, irql: &mut Passive<'_>) -> Result<()>;
+    fn d0_entry(&self, channel: &mut ChannelSlot<Self::Handler>, irql: &mut Passive<'_>) -> Result<()>;
 
     /// The device leaves its working state (`EvtDeviceD0Exit`).
-    fn d0_exit(&self, irql: &mut Passive<'_>);
+    fn d0_exit(&self, channel: &mut ChannelSlot<Self::Handler>, irql: &mut Passive<'_>);
 
     /// The device has gone unannounced (`EvtDeviceSurpriseRemoval`).
     fn surprise_removal(&self, irql: &mut Passive<'_>);
@@ -51,6 +63,19 @@ pub trait DeviceEvents: Context {
 
     /// A program reads, writes or controls (`EvtIoRead`, `EvtIoWrite`, `EvtIoDeviceControl`).
     fn request(&self, request: Request, irql: &mut Dispatch<'_>);
+}
+
+/// What is kept in a device's context.
+pub struct Kept<D: DeviceEvents> {
+    events: D,
+    /// Reached by the callbacks of plug and play and power alone.
+    channel: PassiveCell<ChannelSlot<D::Handler>>,
+}
+
+impl<D: DeviceEvents> Kept<D> {
+    pub(super) const fn events(&self) -> &D {
+        &self.events
+    }
 }
 
 /// A device to be made.
@@ -152,10 +177,19 @@ impl Device<'_> {
 
     /// Gives the device its value: from now on its callbacks have an effect. To be called once, before `EvtDriverDeviceAdd`
     /// returns; a second value is dropped.
-    pub fn serve<D: DeviceEvents>(self, events: D, _irql: &mut Passive<'_>) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES`, or `STATUS_INVALID_DEVICE_STATE` for a second value.
+    pub fn serve<D: DeviceEvents>(self, events: D, _irql: &mut Passive<'_>) -> Result<()> {
+        let channel = PassiveCell::try_new(ChannelSlot::Empty, TAG)?;
         // SAFETY: the device is valid. A device has no callbacks before EvtDriverDeviceAdd has returned; devices are added one at a time, and
         // this one's thread runs here: nobody else puts or takes.
-        unsafe { object::put(self.handle.cast(), events) }
+        if unsafe { object::put::<D>(self.handle.cast(), Kept { events, channel }) } {
+            Ok(())
+        } else {
+            Err(Status(STATUS_INVALID_DEVICE_STATE))
+        }
     }
 
     /// Lets programs find the device by the interface's class.
@@ -207,22 +241,40 @@ impl Device<'_> {
     }
 }
 
-/// Runs a callback of plug and play or power with the device's value and a witness.
+/// Runs a callback with what is kept in the device's context and a witness.
 ///
 /// # Safety
 ///
 /// Called from a framework callback of `device` that runs at `PASSIVE_LEVEL`.
 unsafe fn at_passive<D: DeviceEvents>(
     device: WDFDEVICE,
-    run: impl FnOnce(&D, &mut Passive<'_>) -> Result<()>,
+    run: impl FnOnce(&Kept<D>, &mut Passive<'_>) -> Result<()>,
 ) -> NTSTATUS {
     // SAFETY: the device is valid in its callback, and its value is taken only in the cleanup callback, after all others.
-    let Some(events) = (unsafe { object::get::<D>(device.cast()) }) else {
-        return wdk_sys::STATUS_INVALID_DEVICE_STATE;
+    let Some(kept) = (unsafe { object::get::<D>(device.cast()) }) else {
+        return STATUS_INVALID_DEVICE_STATE;
     };
     // SAFETY: the caller says that this is PASSIVE_LEVEL; the framework's callbacks are not a channel's.
     let mut irql = unsafe { Passive::assume() };
-    status_of(run(events, &mut irql))
+    status_of(run(kept, &mut irql))
+}
+
+/// Runs a callback of plug and play or power with the device's value, its channel and a witness.
+///
+/// # Safety
+///
+/// As [`at_passive`].
+unsafe fn with_channel<D: DeviceEvents>(
+    device: WDFDEVICE,
+    run: impl FnOnce(&D, &mut ChannelSlot<D::Handler>, &mut Passive<'_>) -> Result<()>,
+) -> NTSTATUS {
+    // SAFETY: as the caller says.
+    unsafe {
+        at_passive(device, |kept: &Kept<D>, irql| {
+            kept.channel
+                .with(irql, |channel, irql| run(&kept.events, channel, irql))
+        })
+    }
 }
 
 unsafe extern "C" fn prepare_hardware<D: DeviceEvents>(
@@ -235,7 +287,11 @@ unsafe extern "C" fn prepare_hardware<D: DeviceEvents>(
         lifetime: PhantomData,
     };
     // SAFETY: the framework calls this at PASSIVE_LEVEL.
-    unsafe { at_passive(device, |events: &D, irql| events.prepare_hardware(this, irql)) }
+    unsafe {
+        with_channel(device, |events: &D, channel, irql| {
+            events.prepare_hardware(channel, this, irql)
+        })
+    }
 }
 
 unsafe extern "C" fn release_hardware<D: DeviceEvents>(
@@ -244,8 +300,8 @@ unsafe extern "C" fn release_hardware<D: DeviceEvents>(
 ) -> NTSTATUS {
     // SAFETY: the framework calls this at PASSIVE_LEVEL.
     unsafe {
-        at_passive(device, |events: &D, irql| {
-            events.release_hardware(irql);
+        with_channel(device, |events: &D, channel, irql| {
+            events.release_hardware(channel, irql);
             Ok(())
         })
     }
@@ -256,7 +312,7 @@ unsafe extern "C" fn d0_entry<D: DeviceEvents>(
     _previous: WDF_POWER_DEVICE_STATE,
 ) -> NTSTATUS {
     // SAFETY: the framework calls this at PASSIVE_LEVEL.
-    unsafe { at_passive(device, |events: &D, irql| events.d0_entry(irql)) }
+    unsafe { with_channel(device, |events: &D, channel, irql| events.d0_entry(channel, irql)) }
 }
 
 unsafe extern "C" fn d0_exit<D: DeviceEvents>(
@@ -265,8 +321,8 @@ unsafe extern "C" fn d0_exit<D: DeviceEvents>(
 ) -> NTSTATUS {
     // SAFETY: the framework calls this at PASSIVE_LEVEL.
     unsafe {
-        at_passive(device, |events: &D, irql| {
-            events.d0_exit(irql);
+        with_channel(device, |events: &D, channel, irql| {
+            events.d0_exit(channel, irql);
             Ok(())
         })
     }
@@ -275,8 +331,8 @@ unsafe extern "C" fn d0_exit<D: DeviceEvents>(
 unsafe extern "C" fn surprise_removal<D: DeviceEvents>(device: WDFDEVICE) {
     // SAFETY: the framework calls this at PASSIVE_LEVEL. There is no status to return.
     let _: NTSTATUS = unsafe {
-        at_passive(device, |events: &D, irql| {
-            events.surprise_removal(irql);
+        at_passive(device, |kept: &Kept<D>, irql| {
+            kept.events.surprise_removal(irql);
             Ok(())
         })
     };
@@ -291,8 +347,8 @@ unsafe extern "C" fn file_create<D: DeviceEvents>(
     let request = unsafe { Request::new(request) };
     // SAFETY: the framework calls this at PASSIVE_LEVEL. The file is valid, and nobody has seen it before.
     let status = unsafe {
-        at_passive(device, |events: &D, irql| {
-            object::put(file.cast(), events.file_create(irql));
+        at_passive(device, |kept: &Kept<D>, irql| {
+            object::put::<D::File>(file.cast(), kept.events.file_create(irql));
             Ok(())
         })
     };
@@ -300,6 +356,7 @@ unsafe extern "C" fn file_create<D: DeviceEvents>(
 }
 
 unsafe extern "C" fn cleanup<D: DeviceEvents>(object: WDFOBJECT) {
-    // SAFETY: the framework cleans a device up once, at PASSIVE_LEVEL, after all its other callbacks.
+    // SAFETY: the framework cleans a device up once, at PASSIVE_LEVEL, after all its other callbacks, and not in one of a channel's: there the cell may be
+    // dropped, and the rest is `Send`.
     drop(unsafe { object::take::<D>(object) });
 }

@@ -90,41 +90,47 @@ pub struct ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO);
 unsafe impl Sync for ContextType {}
 
 impl ContextType {
-    /// The type information of a context of `T`, which is to be placed at `this`.
+    /// The type information of `T`'s context, which is to be placed at `this`.
     pub const fn new<T: Context>(this: *const Self) -> Self {
         const {
             assert!(
-                align_of::<Slot<T>>() <= 16,
+                align_of::<Slot<T::Value>>() <= 16,
                 "the framework aligns contexts to 16 bytes on 64-bit systems"
             );
         }
         Self(WDF_OBJECT_CONTEXT_TYPE_INFO {
             Size: size_of_config::<WDF_OBJECT_CONTEXT_TYPE_INFO>(),
             ContextName: T::NAME.as_ptr(),
-            ContextSize: size_of::<Slot<T>>(),
+            ContextSize: size_of::<Slot<T::Value>>(),
             UniqueType: this.cast(),
             EvtDriverGetUniqueContextType: None,
         })
     }
 }
 
-/// A type that may be kept in the context of a framework object; implemented by [`context!`](super::object::context).
+/// A type of which something may be kept in the context of a framework object; implemented by [`context!`](super::object::context).
 ///
 /// # Safety
 ///
 /// `info` always returns the same static, made with [`ContextType::new`] for this very type at that static's address.
 pub unsafe trait Context: Sized + Send + Sync + 'static {
+    /// What is kept.
+    type Value: Sync;
     /// The name that the debugger shows.
     const NAME: &'static core::ffi::CStr;
     /// What the framework knows of the type.
     fn info() -> &'static ContextType;
 }
 
-/// Lets a type be kept in the context of framework objects.
+/// Lets a type, or something that goes with it, be kept in the context of framework objects.
 macro_rules! context {
     ($type:ident) => {
+        $crate::wdf::object::context!($type, $type);
+    };
+    ($type:ident, $value:ty) => {
         // SAFETY: the static is made for the type, at its own address.
         unsafe impl $crate::wdf::object::Context for $type {
+            type Value = $value;
             // SAFETY: the text ends with the only NUL in it: a type's name has none.
             const NAME: &'static core::ffi::CStr = unsafe {
                 core::ffi::CStr::from_bytes_with_nul_unchecked(concat!(stringify!($type), "\0").as_bytes())
@@ -164,14 +170,14 @@ pub(super) fn attributes<T: Context>() -> WDF_OBJECT_ATTRIBUTES {
 /// # Safety
 ///
 /// `object` is valid for `'a`.
-unsafe fn slot<'a, T: Context>(object: WDFOBJECT) -> Option<&'a Slot<T>> {
+unsafe fn slot<'a, T: Context>(object: WDFOBJECT) -> Option<&'a Slot<T::Value>> {
     // SAFETY: the object is valid; the type information is a static. The framework answers with the context that has this type, or null.
     let slot = unsafe {
         call_unsafe_wdf_function_binding!(WdfObjectGetTypedContextWorker, object, &raw const T::info().0)
     };
     // SAFETY: a context of this type has the size that the information says, lives as long as its object, began as zeros
     // (an empty slot), and is reached only as the slot it is.
-    unsafe { slot.cast::<Slot<T>>().as_ref() }
+    unsafe { slot.cast::<Slot<T::Value>>().as_ref() }
 }
 
 /// Puts the value in an object's context. False, and the value dropped, if the object has no such context or has a
@@ -180,7 +186,7 @@ unsafe fn slot<'a, T: Context>(object: WDFOBJECT) -> Option<&'a Slot<T>> {
 /// # Safety
 ///
 /// `object` is valid, and nobody else puts or takes its value at the same time.
-pub(super) unsafe fn put<T: Context>(object: WDFOBJECT, value: T) -> bool {
+pub(super) unsafe fn put<T: Context>(object: WDFOBJECT, value: T::Value) -> bool {
     // SAFETY: as the caller says.
     let Some(slot) = (unsafe { slot::<T>(object) }) else {
         return false;
@@ -199,7 +205,7 @@ pub(super) unsafe fn put<T: Context>(object: WDFOBJECT, value: T) -> bool {
 /// # Safety
 ///
 /// `object` is valid for `'a`, and its value is not taken meanwhile.
-pub(super) unsafe fn get<'a, T: Context>(object: WDFOBJECT) -> Option<&'a T> {
+pub(super) unsafe fn get<'a, T: Context>(object: WDFOBJECT) -> Option<&'a T::Value> {
     // SAFETY: as the caller says.
     let slot = unsafe { slot::<T>(object) }?;
     if !slot.ready.load(Ordering::Acquire) {
@@ -213,8 +219,9 @@ pub(super) unsafe fn get<'a, T: Context>(object: WDFOBJECT) -> Option<&'a T> {
 ///
 /// # Safety
 ///
-/// `object` is valid, nobody uses its value any more, and nobody else puts or takes it at the same time.
-pub(super) unsafe fn take<T: Context>(object: WDFOBJECT) -> Option<T> {
+/// `object` is valid, nobody uses its value any more, and nobody else puts or takes it at the same time. If the value is not `Send`, the caller is where it
+/// may be used and dropped.
+pub(super) unsafe fn take<T: Context>(object: WDFOBJECT) -> Option<T::Value> {
     // SAFETY: as the caller says.
     let slot = unsafe { slot::<T>(object) }?;
     if !slot.ready.swap(false, Ordering::AcqRel) {

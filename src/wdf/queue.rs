@@ -176,14 +176,14 @@ unsafe fn serve<D: DeviceEvents>(queue: WDFQUEUE, request: WDFREQUEST) {
     // SAFETY: the framework has handed the request to the driver.
     let request = unsafe { Request::new(request) };
     // SAFETY: the queue is valid in its callback, and so is its device, whose value is taken only when all requests are completed.
-    let events = unsafe {
+    let kept = unsafe {
         let device: WDFDEVICE = call_unsafe_wdf_function_binding!(WdfIoQueueGetDevice, queue);
         object::get::<D>(device.cast())
     };
     // SAFETY: the framework calls request callbacks at DISPATCH_LEVEL or below.
     let mut irql = unsafe { Dispatch::assume() };
-    match events {
-        Some(events) => events.request(request, &mut irql),
+    match kept {
+        Some(kept) => kept.events().request(request, &mut irql),
         None => request.complete(Status(wdk_sys::STATUS_INVALID_DEVICE_STATE), 0),
     }
 }

@@ -102,7 +102,7 @@ impl Request {
     }
 
     /// What is kept with the handle by which the request came; none for a request without one.
-    pub fn file<F: Context + Copy>(&self) -> Option<F> {
+    pub fn file<F: Context<Value = F> + Copy>(&self) -> Option<F> {
         // SAFETY: by the invariant the request is valid, and so is its file object, whose context is never taken.
         unsafe {
             let file = call_unsafe_wdf_function_binding!(WdfRequestGetFileObject, self.handle);

@@ -60,7 +60,7 @@ use crate::lookaside::{Counters, LookasideList};
 use crate::packet::{Completed, Node, Sender, Transaction};
 use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
 use crate::status::{Error, Status};
-use crate::sync::{Confined, Gate};
+use crate::sync::{Confined, Gate, NotForHandlers};
 
 const TAG: Tag = Tag::new(*b"KmCh");
 
@@ -355,9 +355,6 @@ impl<H: Handler> SharedRef<'_, H> {
     }
 }
 
-/// What keeps an owner of a channel out of handlers, which are sent from thread to thread. Its name is what the compiler says then.
-struct NotForHandlers(PhantomData<*mut ()>);
-
 /// A channel of the library's in whichever state, owned: what the three public states wrap.
 struct Owned<H: Handler> {
     shared: PoolArc<Shared<H>>,
@@ -463,7 +460,7 @@ impl Interface {
         // From here on dropping the owner cleans up.
         let config = ChannelConfig(Owned {
             shared,
-            _confined: NotForHandlers(PhantomData),
+            _confined: NotForHandlers::new(),
         });
         config.register()?;
         Ok(config)

@@ -32,6 +32,7 @@
 //! ```
 
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use wdk_sys::ntddk::{
@@ -380,6 +381,15 @@ impl Drop for GateGuard<'_> {
     }
 }
 
+/// What keeps an owner of a channel out of handlers, which are sent from thread to thread. Its name is what the compiler says then.
+pub(crate) struct NotForHandlers(PhantomData<*mut ()>);
+
+impl NotForHandlers {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
 /// What a [`PassiveCell`] may hold and hand from thread to thread.
 ///
 /// # Safety
@@ -390,7 +400,8 @@ pub unsafe trait Confined {}
 /// Data that is reachable only at `PASSIVE_LEVEL` outside channel callbacks, by one thread at a time.
 ///
 /// It is the place for a [`Channel`](crate::channel::Channel) in a device's context: callbacks have no
-/// [`Passive`] witness, so they can neither reach nor drop the channel that waits for them.
+/// [`Passive`] witness, so they cannot reach the channel that waits for them. Nor can they drop it: like the channel, the cell cannot be sent, so
+/// that a handler may refer to one and not own one.
 ///
 /// # Invariants
 ///
@@ -398,12 +409,11 @@ pub unsafe trait Confined {}
 pub struct PassiveCell<T: Confined> {
     free: Event,
     data: UnsafeCell<T>,
+    _confined: NotForHandlers,
 }
 
 // SAFETY: the event lets one thread in at a time, the witness says that it is at PASSIVE_LEVEL outside callbacks, and `T: Confined` allows
 // just that.
-unsafe impl<T: Confined> Send for PassiveCell<T> {}
-// SAFETY: as above.
 unsafe impl<T: Confined> Sync for PassiveCell<T> {}
 
 impl<T: Confined> PassiveCell<T> {
@@ -418,6 +428,7 @@ impl<T: Confined> PassiveCell<T> {
         Ok(Self {
             free,
             data: UnsafeCell::new(data),
+            _confined: NotForHandlers::new(),
         })
     }
 
