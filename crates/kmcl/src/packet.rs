@@ -838,24 +838,31 @@ impl<H: Handler> Drop for OwnedPacket<H> {
 ///
 /// # Invariants
 ///
-/// As [`OwnedPacket`]; the reply is readable for `'c`, the time of the callback.
+/// As [`OwnedPacket`]; the reply is readable for `'c`, the time of the callback, until the packet is freed or sent: whether it is a part of the packet is
+/// documented nowhere.
 pub struct Completed<'c, H: Handler> {
     status: Status,
     reply: HostBytes<'c>,
     packet: OwnedPacket<H>,
 }
 
-impl<'c, H: Handler> Completed<'c, H> {
+impl<H: Handler> Completed<'_, H> {
     /// How it went. After the channel was closed it is an error.
     #[must_use]
     pub const fn status(&self) -> Status {
         self.status
     }
 
-    /// The host's reply, for the time of this callback; its length is rounded up to 8.
+    /// The host's reply, as long as the packet is here; its length is rounded up to 8.
     #[must_use]
-    pub const fn reply(&self) -> HostBytes<'c> {
+    pub const fn reply(&self) -> HostBytes<'_> {
         self.reply
+    }
+
+    /// The reply, and the context that it is copied to.
+    #[inline]
+    pub fn reply_and_context(&mut self) -> (HostBytes<'_>, &mut H::Transaction) {
+        (self.reply, self.packet.context_mut())
     }
 
     /// The context.

@@ -42,7 +42,7 @@
 //! |---|---|---|
 //! | S1 | the IRQL of almost every function | what waits is called at `PASSIVE_LEVEL`, all else at `DISPATCH_LEVEL` or below |
 //! | S2 | who owns a packet whose send failed, and whether its completion routine runs | one atomic claim decides, so that either behaviour leaves one owner; with KMCL's own routine the contract of `VmbPacketAllocate` holds: a packet that was not sent is the client's to free |
-//! | S3 | how long buffers are read | a message stays in its node until the packet is back; payload and reply are used during their callback only |
+//! | S3 | how long buffers are read | a message stays in its node until the packet is back; payload and reply are used during their callback only, and not once their packet is completed, freed or sent again |
 //! | S4 | completion statuses, and packets in flight at a close | any status is delivered; the channel is cleaned up when every packet is back and every call of the completion routine has returned |
 //! | S5 | control calls in callbacks | the witnesses of callbacks do not allow them |
 //! | S6 | whether callbacks overlap | assumed: a handler is `Sync` |

@@ -90,8 +90,8 @@ impl Handler for Driver {
     }
 
     fn completed(&self, _: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
-        let reply = done.reply();
-        reply.copy_to(&mut done.context_mut().bytes);
+        let (reply, context) = done.reply_and_context();
+        reply.copy_to(&mut context.bytes);
         if done.status() == Status::SUCCESS {
             let _ = done.into_packet().send(Mode::Transact);
         }

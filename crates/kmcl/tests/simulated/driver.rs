@@ -531,9 +531,9 @@ impl Handler for Client {
         count(&state.counts.succeeded, 1);
         if done.context().mode == Mode::Transact {
             // An echo, rounded up to 8 bytes.
-            let sent = done.context();
+            let (echo, sent) = done.reply_and_context();
             let mut reply = [0; 64];
-            let length = done.reply().copy_to(&mut reply);
+            let length = echo.copy_to(&mut reply);
             if length == sent.length.next_multiple_of(8) && reply.starts_with(sent.payload()) {
                 count(&state.counts.replies, 1);
             } else {

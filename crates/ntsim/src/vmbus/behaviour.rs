@@ -20,6 +20,8 @@ pub struct KmclBehaviour {
     pub processes_at_passive: Option<bool>,
     /// A payload is delivered where it lies in the ring, which the host can write, rather than copied.
     pub payload_in_ring: Option<bool>,
+    /// A payload is gone, though its callback goes on, once its packet is completed; and a reply once its packet is freed or sent again.
+    pub payload_ends_with_packet: Option<bool>,
     /// `EvtChannelClosed` follows when `EvtChannelOpened` fails.
     pub closed_after_failed_open: Option<bool>,
     /// A channel whose `EvtChannelOpened` failed is disabled, rather than enabled without traffic.

@@ -752,6 +752,62 @@ fn a_payload_is_gone_after_the_callback() {
 }
 
 #[test]
+fn a_payload_and_a_reply_may_be_gone_with_their_packet() {
+    let host = || {
+        |channel: HostChannel| {
+            assert!(channel.wait_open());
+            channel.send(b"a payload", false).expect("room");
+            let packet = channel.recv().expect("the driver's");
+            channel.complete(packet.transaction, b"a reply!").expect("room");
+            let _ = channel.recv();
+        }
+    };
+    for ends in [false, true] {
+        let behaviour = KmclBehaviour {
+            payload_ends_with_packet: Some(ends),
+            ..any()
+        };
+        let what = move |byte: u8| if ends { 0xDD } else { byte };
+        for resends in [false, true] {
+            seeds(&behaviour, host, move |fixture| {
+                set_hooks(|hooks| {
+                    hooks.packet = Some(Rc::new(move |packet, payload, _| {
+                        assert_eq!(payload[0], b'a');
+                        kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
+                        // SAFETY: none: the packet has ended, which the simulator has to let the driver notice.
+                        assert_eq!(unsafe { payload.as_ptr().read_volatile() }, what(b'a'));
+                        note("packet");
+                    }));
+                    hooks.completion = Some(Rc::new(move |packet, _, reply| {
+                        static AGAIN: [u8; 8] = [7; 8];
+                        let Some(reply) = reply else {
+                            kmcl!(VmbPacketFree(packet));
+                            return;
+                        };
+                        assert_eq!(reply[2], b'r');
+                        if resends {
+                            let bytes = AGAIN.as_ptr().cast_mut().cast();
+                            kmcl!(VmbPacketSend(packet, bytes, 8, std::ptr::null_mut(), 0));
+                        } else {
+                            kmcl!(VmbPacketFree(packet));
+                        }
+                        // SAFETY: none, as above.
+                        assert_eq!(unsafe { reply.as_ptr().add(2).read_volatile() }, what(b'r'));
+                        note("reply");
+                    }));
+                });
+                fixture.open();
+                let packet = fixture.packet();
+                assert_eq!(fixture.send(packet, b"question", WAIT), STATUS_SUCCESS);
+                wait_for(fixture.system, "packet");
+                wait_for(fixture.system, "reply");
+                fixture.finish();
+            });
+        }
+    }
+}
+
+#[test]
 fn a_failing_send_leaves_the_packet_to_the_driver_and_may_run_its_routine() {
     for runs in [false, true] {
         let behaviour = KmclBehaviour {

@@ -70,11 +70,11 @@ fn send_mdl(fixture: &Fixture<'_>, mdl: PMDL, offset: u32, length: u32, flags: u
 fn note_replies() {
     set_hooks(|hooks| {
         hooks.completion = Some(Rc::new(|packet, _, reply| {
-            kmcl!(VmbPacketFree(packet));
             note(format!(
                 "reply {}",
                 String::from_utf8_lossy(reply.unwrap_or_default())
             ));
+            kmcl!(VmbPacketFree(packet));
         }));
     });
 }

@@ -153,6 +153,8 @@ pub(crate) struct Channel {
     pub(super) service_queued: Cell<bool>,
     pub(super) passive_queued: Cell<bool>,
     pub(super) deferred: RefCell<VecDeque<Rc<incoming::Incoming>>>,
+    /// The payload or the reply that a callback sees now.
+    pub(super) shown: Cell<Option<incoming::Shown>>,
 }
 
 impl Channel {
@@ -204,6 +206,7 @@ impl Channel {
             service_queued: Cell::new(false),
             passive_queued: Cell::new(false),
             deferred: RefCell::default(),
+            shown: Cell::new(None),
         });
         provider()
             .channels

@@ -77,6 +77,40 @@ impl Drop for Delivery {
     }
 }
 
+/// A payload or a reply that a callback sees.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    /// The packet's handle.
+    packet: usize,
+    at: NonNull<u8>,
+    length: usize,
+}
+
+/// Runs a callback that sees a packet's payload or reply.
+fn showing<R>(
+    channel: &Channel,
+    packet: usize,
+    at: NonNull<u8>,
+    length: usize,
+    call: impl FnOnce() -> R,
+) -> R {
+    channel.shown.set(Some(Shown { packet, at, length }));
+    let result = call();
+    channel.shown.set(None);
+    result
+}
+
+/// A packet has ended, or has gone on, though the callback that sees its payload or reply may still run.
+pub(super) fn ended(channel: &Channel, packet: usize) {
+    if let Some(shown) = channel.shown.get().filter(|shown| shown.packet == packet)
+        && choose(kernel().config.kmcl.payload_ends_with_packet)
+    {
+        channel.shown.set(None);
+        // SAFETY: what is shown stays accessible, and KMCL's own, until its callback has returned.
+        unsafe { shown.at.write_bytes(SPOILED, shown.length) };
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// The process-packet callback runs for it.
@@ -350,8 +384,8 @@ fn indicate(incoming: &Rc<Incoming>, at: NonNull<u8>, length: usize) {
     } else {
         VMBUS_CHANNEL_PROCESS_PACKET_FLAG_EXTERNAL_DATA
     };
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    channel.in_callback(Callback::Packet("EvtVmbChannelProcessPacket"), || {
+    let bytes = u32::try_from(length).unwrap_or(u32::MAX);
+    let call = || {
         // SAFETY: the driver registered the function as this callback and vouches for it; the handles are valid and the payload is
         // readable during the call.
         unsafe {
@@ -362,11 +396,14 @@ fn indicate(incoming: &Rc<Incoming>, at: NonNull<u8>, length: usize) {
                     channel.as_handle(),
                     incoming.handle(),
                     at.as_ptr().cast(),
-                    length,
+                    bytes,
                     flags
                 )
             );
         }
+    };
+    showing(channel, incoming.handle, at, length, || {
+        channel.in_callback(Callback::Packet("EvtVmbChannelProcessPacket"), call);
     });
     incoming.context.set(None);
     if incoming.state.get() == State::Indicated {
@@ -406,11 +443,13 @@ fn completion(channel: &Rc<Channel>, connection: &super::channel::Connection, pa
             show(channel, connection, packet, |at| {
                 let null = length == 0 && choose(kernel().config.kmcl.null_for_empty_reply);
                 let reply = (!null).then_some((at, length));
-                if channel.at_passive.get() {
-                    outgoing::complete(&outgoing, STATUS_SUCCESS, reply);
-                } else {
-                    outgoing::at_some_irql(|| outgoing::complete(&outgoing, STATUS_SUCCESS, reply));
-                }
+                showing(channel, outgoing.handle, at, length as usize, || {
+                    if channel.at_passive.get() {
+                        outgoing::complete(&outgoing, STATUS_SUCCESS, reply);
+                    } else {
+                        outgoing::at_some_irql(|| outgoing::complete(&outgoing, STATUS_SUCCESS, reply));
+                    }
+                });
             });
         }
     }
@@ -457,6 +496,7 @@ pub(super) fn complete(incoming: &Rc<Incoming>, buffer: PVOID, bytes: u32) {
         })
     };
     free_mdl(function, incoming);
+    ended(&channel, incoming.handle);
     let failed = incoming.is_failed();
     incoming.state.set(State::Completed);
     provider().incoming.borrow_mut().remove(&incoming.handle);

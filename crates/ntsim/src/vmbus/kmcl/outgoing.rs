@@ -23,7 +23,7 @@ use wdk_sys_lite::{
 };
 
 use super::channel::{Callback, Channel, NEVER_SET, Stage};
-use super::{HandleKind, provider, violation};
+use super::{HandleKind, incoming, provider, violation};
 use crate::call_driver;
 use crate::export::DISPATCH_LEVEL;
 use crate::kernel::kernel;
@@ -256,6 +256,7 @@ pub(super) fn free(packet: &Rc<Packet>) {
             packet.handle
         ));
     }
+    incoming::ended(&packet.channel, packet.handle);
     release(packet);
 }
 
@@ -382,6 +383,7 @@ pub(super) fn send(function: &str, packet: &Rc<Packet>, message: Message) -> NTS
     });
     let entry = Outgoing::Packet(Rc::clone(packet));
     if can_go_at_once(&channel) && put(&channel, &entry) == Put::Done {
+        incoming::ended(&channel, packet.handle);
         if wait {
             return STATUS_SUCCESS;
         }
@@ -401,6 +403,7 @@ pub(super) fn send(function: &str, packet: &Rc<Packet>, message: Message) -> NTS
             request.payload = Payload::Copied(length);
         }
     }
+    incoming::ended(&channel, packet.handle);
     provider().count(|counters| counters.queued += 1);
     channel.outgoing.borrow_mut().push_back(entry);
     flush(&channel);
