@@ -130,8 +130,10 @@ pub trait Handler: Send + Sync + Sized + 'static {
 
     /// A packet sent with [`OwnedPacket::send`](crate::packet::OwnedPacket::send) is back.
     ///
-    /// It may run inside that call, on the same stack: a lock that is taken here must not be held while sending. IRQL: `DISPATCH_LEVEL` or
-    /// below.
+    /// It may run inside that call, on the same stack: a lock that is taken here must not be held while sending. A packet that is sent from here with
+    /// [`Mode::Notify`](crate::packet::Mode::Notify) may come back one frame deeper, and so may one that is sent from there: whoever has many to send
+    /// does it in a loop elsewhere. (With [`Mode::Transact`](crate::packet::Mode::Transact) the host's answer comes first, from another stack; but a packet
+    /// that came back with an error is not to be sent again from here.) IRQL: `DISPATCH_LEVEL` or below.
     fn completed(&self, cx: &mut Running<'_, Self>, done: Completed<'_, Self>);
 
     /// The device was found and could not be connected to.

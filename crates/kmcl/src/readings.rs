@@ -59,3 +59,4 @@
 //! | S17 | MMIO space where there is none | whatever KMCL reports, as numbers |
 //! | S18 | the status for a version that is not supported | any failure falls back to version 1 |
 //! | S19 | lookaside entries out at the deletion, the least size of an entry | entries are counted and borrow their list; at least 16 bytes |
+//! | S20 | a reply that comes after a synchronous request was cancelled | the call has returned, and with it the buffers' loan: as for every call that waits, nothing is written later; no external data goes with it |

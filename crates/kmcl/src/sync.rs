@@ -111,7 +111,7 @@ impl<T: ?Sized> SpinLock<T> {
     }
 }
 
-/// The lock is held and the processor is at `DISPATCH_LEVEL` while this lives.
+/// The lock is held and the processor is at `DISPATCH_LEVEL` while this lives; forgotten, it leaves both as they are for ever.
 ///
 /// # Invariants
 ///
