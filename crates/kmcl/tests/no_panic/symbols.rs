@@ -16,12 +16,14 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Cargo, and settings that leave each crate's code in an object of its own.
+/// Cargo, with what a kernel image is built with (it aborts), and settings that leave each crate's code
+/// in an object of its own.
 pub fn cargo_rustc(package: &str, target: &Path) -> Command {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command
         .args(["rustc", "--release", "--quiet", "--lib", "--package", package])
+        .args(["--config", "profile.release.panic='abort'"])
         .args(["--config", "profile.release.lto=false"])
         .args(["--config", "profile.release.codegen-units=1"])
         .arg("--target-dir")
