@@ -1,6 +1,7 @@
 //! Everything at once, at random: nothing is lost, nothing hangs, whatever the schedule.
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use kmcl_sys::VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION as WAIT;
 use ntsim::Config;
 use ntsim::vmbus::backends::{MISBEHAVIOURS, misbehaving};
 use ntsim::vmbus::{HostChannel, Offer, backends};
-use wdk_sys_lite::STATUS_SUCCESS;
+use wdk_sys_lite::{GUID, STATUS_SUCCESS};
 
 use crate::harness::{Fixture, INSTANCE, TYPE, driver, machine, set_hooks};
 use crate::kmcl;
@@ -170,6 +171,51 @@ fn nothing_is_lost_or_hangs_with_a_host_that_breaks_the_protocol_at_any_moment()
             host,
             |fixture| {
                 everything_once(fixture);
+            },
+        )
+        .expect_finished();
+    }
+}
+
+/// What changes elsewhere on the bus, or is asked of a disabled channel, does not make it less disabled.
+#[test]
+fn a_disabled_channel_can_be_cleaned_up_whatever_woke_its_worker() {
+    for seed in 1..=200 {
+        let config = Config {
+            processors: NonZeroUsize::new(1 + usize::try_from(seed % 3).expect("small")).expect("not 0"),
+            ..Config::with_seed(seed)
+        };
+        machine(
+            config,
+            Offer::new(TYPE, INSTANCE),
+            backends::echo,
+            move |fixture| {
+                fixture.open();
+                let offers = fixture.system.spawn("offers", move |system| {
+                    for number in 0..8 {
+                        system.sleep(Duration::from_nanos(system.random(20_000)));
+                        let other = GUID {
+                            Data1: number,
+                            ..INSTANCE
+                        };
+                        system.offer(Offer::new(TYPE, other), backends::echo).rescind();
+                    }
+                });
+                fixture
+                    .system
+                    .sleep(Duration::from_nanos(fixture.system.random(100_000)));
+                fixture.disable();
+                if seed % 2 == 0 {
+                    driver(|| {
+                        kmcl!(VmbChannelPause(fixture.channel));
+                        kmcl!(VmbChannelStart(fixture.channel));
+                    });
+                }
+                driver(|| {
+                    kmcl!(VmbChannelCleanup(fixture.channel));
+                    fixture.dereference();
+                });
+                offers.join();
             },
         )
         .expect_finished();

@@ -128,7 +128,10 @@ pub(crate) struct Channel {
     /// The host broke the protocol.
     pub(super) broken: Cell<bool>,
     connection: RefCell<Option<Rc<Connection>>>,
+    /// There is a worker, which may not have run yet.
     working: Cell<bool>,
+    /// The worker is in the middle of a step.
+    stepping: Cell<bool>,
     /// Woken whenever something that somebody may wait for has changed.
     pub(super) key: Key,
     callbacks: RefCell<Vec<(ContextId, Callback)>>,
@@ -186,6 +189,7 @@ impl Channel {
             broken: Cell::new(false),
             connection: RefCell::default(),
             working: Cell::new(false),
+            stepping: Cell::new(false),
             key: kernel().sched.new_key(),
             callbacks: RefCell::default(),
             gpadls: RefCell::default(),
@@ -314,7 +318,7 @@ impl Channel {
         if !self.want_enabled.get() {
             self.wait_disabled();
         }
-        if self.want_enabled.get() || self.stage.get() != Stage::Disabled {
+        if !self.is_disabled() {
             violation("VmbChannelEnable: the channel is enabled already");
         }
         if kernel().should_fail() {
@@ -335,10 +339,14 @@ impl Channel {
         STATUS_SUCCESS
     }
 
+    /// Whether the channel is disabled and is to stay so: what `VmbChannelDisable` waits for, and what the functions
+    /// demand that need a disabled channel. A worker that was woken for nothing does not count.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.stage.get() == Stage::Disabled && !self.want_enabled.get()
+    }
+
     fn wait_disabled(&self) {
-        kernel().sched.wait_until(self.key, || {
-            self.stage.get() == Stage::Disabled && !self.working.get()
-        });
+        kernel().sched.wait_until(self.key, || self.is_disabled());
     }
 
     /// `VmbChannelDisable`. On a channel that is disabled (perhaps by a rescind a moment ago) it does nothing.
@@ -360,7 +368,7 @@ impl Channel {
         kernel().sched.wait_until(self.key, || {
             !self.want_paused.get()
                 || self.stage.get() == Stage::Disabled
-                || (!self.running.get() && !self.working.get())
+                || (!self.running.get() && !self.stepping.get())
         });
     }
 
@@ -376,10 +384,15 @@ impl Channel {
     /// `VmbChannelCleanup`.
     pub(super) fn cleanup(&self) {
         self.refuse_in_callback("VmbChannelCleanup");
-        if self.want_enabled.get() || self.stage.get() != Stage::Disabled || self.working.get() {
+        if !self.is_disabled() {
             violation(format!(
-                "VmbChannelCleanup: the channel is not disabled, it is {:?}",
-                self.stage.get()
+                "VmbChannelCleanup: the channel is not disabled, it is {}",
+                match self.stage.get() {
+                    Stage::Disabled | Stage::Enabled => "enabled",
+                    Stage::Opening => "being opened",
+                    Stage::Open => "open",
+                    Stage::Closing => "being closed",
+                }
             ));
         }
         let provider = provider();
@@ -681,16 +694,22 @@ impl Channel {
     }
 }
 
-/// Has the channel's worker look whether there is something to do.
+/// Has the channel's worker look whether there is something to do. A channel that stays disabled has nothing.
 pub(super) fn kick(channel: &Rc<Channel>) {
-    if channel.working.replace(true) {
+    if channel.is_disabled() || channel.working.replace(true) {
         return;
     }
     let channel = Rc::clone(channel);
     kernel()
         .sched
         .spawn(ContextKind::SystemThread, "KMCL channel worker", move || {
-            while channel.step() {
+            loop {
+                channel.stepping.set(true);
+                let moved = channel.step();
+                channel.stepping.set(false);
+                if !moved {
+                    break;
+                }
                 channel.wake();
                 kernel().sched.point();
             }
