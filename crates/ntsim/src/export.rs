@@ -48,6 +48,9 @@ pub fn enter(name: &'static str, rule: IrqlRule) -> ExportCall {
         !matches!(context.kind, ContextKind::Host),
         "a host program called {name}, a function of the guest's kernel"
     );
+    if context.driver_running().is_some() {
+        kernel.tally.kernel_call();
+    }
     let depth = context.push_frame(Frame::Export(name));
     let irql = context.irql();
     let broken = match rule {
@@ -98,6 +101,7 @@ pub fn enter_driver(driver: DriverId, name: &'static str) -> DriverCall {
     kernel.sched.point();
     crate::driver::check_loaded(driver, name);
     let context = kernel.sched.current();
+    kernel.tally.callback(name);
     let depth = context.push_frame(Frame::Driver(driver, name));
     DriverCall {
         name,

@@ -44,6 +44,7 @@ pub struct Kernel {
     pub ke: crate::ke::State,
     /// Memory. The last field, for what the others keep lies in it.
     pub mm: crate::mm::State,
+    pub(crate) tally: crate::tally::State,
     fallible_calls: Cell<u64>,
 }
 
@@ -58,6 +59,7 @@ impl Kernel {
             vmbus: crate::vmbus::State::default(),
             ke: crate::ke::State::default(),
             mm: crate::mm::State::new(),
+            tally: crate::tally::State::default(),
             fallible_calls: Cell::new(0),
             config,
         }

@@ -28,6 +28,7 @@ pub mod machine;
 pub mod mm;
 pub mod pnp;
 pub mod sched;
+pub mod tally;
 mod trap;
 pub mod vmbus;
 pub mod wdf;

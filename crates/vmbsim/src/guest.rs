@@ -3,14 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use ntsim::driver::DriverImage;
 use ntsim::io::{File, Pending, Process};
-use ntsim::kernel::DriverId;
+use ntsim::kernel::{DriverId, Leak};
 use ntsim::mm::{self, Owner};
+use ntsim::tally::Tally;
 use ntsim::vmbus::{Offer, OfferHandle, backends, guid_text};
 use ntsim::{Config, System};
+use sha2::{Digest, Sha256};
 use wdk_sys_lite::{
     GUID, NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_DOES_NOT_EXIST, STATUS_DEVICE_NOT_CONNECTED,
     STATUS_DEVICE_REMOVED, STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_OBJECT_NAME_NOT_FOUND,
@@ -20,16 +24,22 @@ use zerocopy::FromBytes;
 use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_QUERY_INFO, IOCTL_VMBCHAN_TRANSACT, Info};
 
 use crate::cli::Host;
+use crate::input::{InputError, Kind};
+use crate::output::{Output, OutputError};
 use crate::protocol;
-use crate::transfer::{MAXIMUM_MESSAGE_SIZE, Plan};
+use crate::transfer::{DEFAULT_MESSAGE_SIZE, MAXIMUM_MESSAGE_SIZE, Plan};
 
 /// How many messages may be on their way at a time. The system keeps at least four entries in a lookaside list: with two messages
 /// on their way, and the packets of two just sent, that is enough.
 const WINDOW: u64 = 2;
 /// How many transactions are in flight at a time while the lists warm up: more than ever afterwards.
-const BURST: usize = 32;
+const BURST: u64 = 32;
+/// How often, one burst after the other.
+const WARM_UP_BURSTS: u64 = 8;
+/// Packets to the host in all bursts.
+const WARM_UP_PACKETS: u64 = BURST * WARM_UP_BURSTS;
 /// Messages after which nothing should allocate any more.
-const WARM_UP: u64 = 100;
+pub const WARM_UP: u64 = 100;
 /// The interface type with which the host offers the channel: the driver's INF has it in the hardware id.
 const INTERFACE_TYPE: GUID = GUID {
     Data1: 0x9c29_cf0a,
@@ -45,21 +55,93 @@ const INSTANCE: GUID = GUID {
     Data4: [0xa4, 0x1c, 0x59, 0x0e, 0x83, 0xb2, 0x67, 0xd1],
 };
 
-/// Counters of a transfer.
-#[derive(Clone, Copy, Debug, Default)]
+/// Counters of a transfer, up to its end or its interruption.
+#[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Messages sent and received over the channel.
+    /// Messages whose data came back as a message.
+    pub messages: u64,
+    /// Messages whose data came back as a transaction's answer.
+    pub transactions: u64,
+    /// Bytes of data sent.
+    pub bytes: u64,
+    /// Bytes of data that came back.
+    pub bytes_back: u64,
+    /// Requests that were under way when the device went away, and failed.
+    pub requests_interrupted: u64,
+    /// Packets that KMCL put into the guest's ring or took from the host's.
     pub packets: u64,
-    /// Entries that the driver's lookaside lists had at hand.
-    pub lookaside_hits: u64,
+    /// Entries that the driver's lookaside lists had at hand, when the driver was asked last.
+    pub lookaside_hits: Option<u64>,
     /// Entries that they had to allocate.
-    pub lookaside_misses: u64,
-    /// Pool allocations of driver and KMCL after the first [`WARM_UP`] messages.
-    pub steady_state_pool_allocations: u64,
+    pub lookaside_misses: Option<u64>,
+    /// Pool allocations of driver and KMCL after the first [`WARM_UP`] messages; none if there were not that many.
+    pub steady_state_pool_allocations: Option<u64>,
+    /// Calls and copies from the first message to the last, without the warm-up.
+    pub traffic: Tally,
+}
+
+/// What is known of a transfer while it runs: whatever stops the machine, it is there afterwards.
+#[derive(Debug)]
+pub struct Live {
+    state: Mutex<LiveState>,
+    /// For a user who waits.
+    progress: ProgressBar,
+}
+
+/// What [`Live`] holds.
+#[derive(Debug)]
+pub struct LiveState {
+    /// Counters.
+    pub figures: Figures,
+    /// Where what comes back goes.
+    pub output: Output,
+    /// SHA-256 of the data sent so far.
+    pub sha256_in: Sha256,
+    /// SHA-256 of the data that has come back so far.
+    pub sha256_out: Sha256,
+}
+
+impl Live {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(output: Output, progress: ProgressBar) -> Self {
+        Self {
+            state: Mutex::new(LiveState {
+                figures: Figures::default(),
+                output,
+                sha256_in: Sha256::new(),
+                sha256_out: Sha256::new(),
+            }),
+            progress,
+        }
+    }
+
+    /// What is known now. No scheduling point of the machine is in reach of the lock.
+    pub fn state(&self) -> MutexGuard<'_, LiveState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sent(&self, data: &[u8]) {
+        let mut state = self.state();
+        state.figures.bytes += data.len() as u64;
+        state.sha256_in.update(data);
+    }
+
+    fn came_back(&self, kind: Kind, data: &[u8]) -> Result<(), OutputError> {
+        let mut state = self.state();
+        match kind {
+            Kind::Message => state.figures.messages += 1,
+            Kind::Transaction => state.figures.transactions += 1,
+        }
+        state.figures.bytes_back += data.len() as u64;
+        state.sha256_out.update(data);
+        self.progress.inc(1);
+        state.output.write(data)
+    }
 }
 
 /// How far the sending came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub enum Sent {
     /// Everything came back.
     #[default]
@@ -68,17 +150,28 @@ pub enum Sent {
     DeviceGone,
     /// A call failed, or what came back was not the message that was due.
     Failed(String),
+    /// The input cannot be read.
+    Input(InputError),
+    /// What came back cannot be written.
+    Output(OutputError),
+}
+
+/// A step of the driver's life and the callbacks that the system called in it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What happened.
+    pub what: &'static str,
+    /// The driver's callbacks with their numbers.
+    pub callbacks: Vec<(&'static str, u64)>,
 }
 
 /// What a session left.
 #[derive(Debug, Default)]
 pub struct Session {
-    /// What came back.
-    pub output: Vec<u8>,
-    /// Counters.
-    pub figures: Figures,
+    /// The driver's life, step by step.
+    pub steps: Vec<Step>,
     /// What the driver had not given back when it was unloaded.
-    pub leaks: u64,
+    pub leaks: Vec<Leak>,
     /// How far the sending came.
     pub sent: Sent,
 }
@@ -88,55 +181,94 @@ fn named(what: &str, status: NTSTATUS) -> String {
     format!("{what} failed with {}", vmbchan::Status(status))
 }
 
-/// Loads the driver with its parameters, as its INF and service key would.
-fn load_driver(system: &System) -> Result<DriverId, NTSTATUS> {
+/// Loads the driver as its INF does, with the largest message raised where this run needs it.
+fn load_driver(system: &System, message_size: usize) -> Result<DriverId, NTSTATUS> {
+    let mut parameters = Vec::new();
+    if message_size > DEFAULT_MESSAGE_SIZE {
+        parameters.push((
+            "MaximumMessageSize".to_owned(),
+            u32::try_from(MAXIMUM_MESSAGE_SIZE).unwrap_or(u32::MAX),
+        ));
+    }
     system.load_driver(DriverImage {
         name: "vmbchan".to_owned(),
         entry: vmbchan::driver_entry,
         hardware_ids: vec![format!("VMBUS\\{}", guid_text(&INTERFACE_TYPE))],
-        parameters: vec![(
-            "MaximumMessageSize".to_owned(),
-            u32::try_from(MAXIMUM_MESSAGE_SIZE).unwrap_or(u32::MAX),
-        )],
+        parameters,
     })
 }
 
+/// Writes down what each step of the driver's life had the system call.
+struct Steps<'a> {
+    system: &'a System,
+    before: Tally,
+    done: Vec<Step>,
+}
+
+impl Steps<'_> {
+    fn done(&mut self, what: &'static str) {
+        let now = self.system.tally();
+        let callbacks = now.since(&self.before).callbacks;
+        self.before = now;
+        self.done.push(Step { what, callbacks });
+    }
+}
+
 /// The whole of one transfer, from loading the driver to unloading it.
-pub fn session(system: &System, plan: &Plan) -> Session {
+///
+/// The driver's end is told apart from the traffic's: whatever became of the transfer, the driver is unloaded and what
+/// it did not give back is counted.
+pub fn session(system: &System, plan: Plan, live: &Arc<Live>) -> Session {
     let failed = |why: String| Session {
         sent: Sent::Failed(why),
         ..Session::default()
     };
-    let driver = match load_driver(system) {
+    let mut steps = Steps {
+        system,
+        before: system.tally(),
+        done: Vec::new(),
+    };
+    let driver = match load_driver(system, plan.message_size) {
         Ok(driver) => driver,
         Err(status) => return failed(named("loading the driver", status)),
     };
-    let messages = (plan.input.len() as u64).div_ceil(plan.message_size as u64) * plan.repeat.get();
-    let offer = offer(system, plan.host, messages / 2);
+    steps.done("loaded");
+    let rescind_after = plan.input.messages.map_or(WARM_UP_PACKETS + WARM_UP, |messages| {
+        if messages > WARM_UP {
+            WARM_UP_PACKETS + messages / 2
+        } else {
+            messages / 2
+        }
+    });
+    let offer = offer(system, plan.host, rescind_after);
     if let Err(status) = wait_started(system, offer) {
         return failed(named("starting the device", status));
     }
-    let result = Rc::new(RefCell::new((Vec::new(), Figures::default(), Sent::All)));
-    let (slot, plan) = (Rc::clone(&result), plan.clone());
+    steps.done("started");
+    let result = Rc::new(RefCell::new(Sent::All));
+    let (slot, shared) = (Rc::clone(&result), Arc::clone(live));
     system
         .spawn_process("vmbsim", move |process| {
-            *slot.borrow_mut() = transfer(process, driver, &plan);
+            *slot.borrow_mut() = transfer(process, driver, plan, &shared);
         })
         .join();
-    let (output, figures, sent) = result.take();
+    let sent = result.take();
+    steps.done("served");
     offer.rescind();
     system.settle_devices();
+    steps.done("removed");
     match system.unload_driver(driver) {
-        Ok(leaks) => Session {
-            output,
-            figures,
-            leaks: leaks.len() as u64,
-            sent,
-        },
+        Ok(leaks) => {
+            steps.done("unloaded");
+            Session {
+                steps: steps.done,
+                leaks,
+                sent,
+            }
+        }
         Err(status) => Session {
-            output,
-            figures,
-            leaks: 0,
+            steps: steps.done,
+            leaks: Vec::new(),
             sent: Sent::Failed(named("unloading the driver", status)),
         },
     }
@@ -186,26 +318,27 @@ fn ended(what: &str, status: NTSTATUS) -> Sent {
     }
 }
 
-/// The user process: writes the messages, reads them back, a window of them at a time.
-fn transfer(process: &Process, driver: DriverId, plan: &Plan) -> (Vec<u8>, Figures, Sent) {
-    let mut output = Vec::new();
-    let mut figures = Figures::default();
+/// The user process: sends the messages and takes what comes back, a window of them at a time.
+fn transfer(process: &Process, driver: DriverId, mut plan: Plan, live: &Live) -> Sent {
+    let before = kmcl_packets(process);
     let file = match process.open(&GUID_DEVINTERFACE_VMBCHAN) {
         Ok(file) => file,
-        Err(status) => return (output, figures, ended("opening the device", status)),
+        Err(status) => return ended("opening the device", status),
     };
-    let sent = exchange(&file, driver, plan, &mut output, &mut figures);
-    if let Some(info) = query(&file) {
-        figures.packets = info.messages_sent + info.messages_received;
-        figures.lookaside_hits = info.lookaside_hits + info.buffer_hits;
-        figures.lookaside_misses = info.lookaside_misses + info.buffer_misses;
-    }
-    (output, figures, sent)
+    let sent = exchange(process, &file, driver, &mut plan, live);
+    note_lookaside(&file, live);
+    live.state().figures.packets = kmcl_packets(process) - before;
+    sent
+}
+
+fn kmcl_packets(process: &Process) -> u64 {
+    let counters = process.system().kmcl_counters();
+    counters.packets_sent + counters.packets_received
 }
 
 /// Has many packets in flight at a time, again and again: transactions, which stay in flight until the host has answered.
 fn warm_up(file: &File, message: &[u8]) -> Result<(), Sent> {
-    for _ in 0..8 {
+    for _ in 0..WARM_UP_BURSTS {
         let mut transactions = Vec::new();
         for _ in 0..BURST {
             match file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, message, message.len().next_multiple_of(8)) {
@@ -228,67 +361,136 @@ fn warm_up(file: &File, message: &[u8]) -> Result<(), Sent> {
     Ok(())
 }
 
-fn query(file: &File) -> Option<Info> {
-    let info = file
-        .ioctl(IOCTL_VMBCHAN_QUERY_INFO, &[], size_of::<Info>())
-        .ok()?;
-    Info::read_from_bytes(&info).ok()
+/// Asks the driver for its counters, as long as the device is there.
+fn note_lookaside(file: &File, live: &Live) {
+    let info = file.ioctl(IOCTL_VMBCHAN_QUERY_INFO, &[], size_of::<Info>()).ok();
+    if let Some(info) = info.and_then(|bytes| Info::read_from_bytes(&bytes).ok()) {
+        let mut state = live.state();
+        state.figures.lookaside_hits = Some(info.lookaside_hits + info.buffer_hits);
+        state.figures.lookaside_misses = Some(info.lookaside_misses + info.buffer_misses);
+    }
 }
 
-fn exchange(file: &File, driver: DriverId, plan: &Plan, output: &mut Vec<u8>, figures: &mut Figures) -> Sent {
-    let data_size = plan.message_size - protocol::HEADER_BYTES;
-    let chunks = plan.input.len().div_ceil(data_size) as u64;
-    let count = chunks * plan.repeat.get();
-    let mut data = std::iter::repeat_n(
-        &plan.input,
-        usize::try_from(plan.repeat.get()).unwrap_or(usize::MAX),
-    )
-    .flat_map(|input| input.chunks(data_size));
-    if count > WARM_UP
-        && let Err(sent) = warm_up(
-            file,
-            &protocol::encode(0, count, plan.input.chunks(data_size).next().unwrap_or_default()),
-        )
-    {
-        return sent;
-    }
-    let mut warm = None;
-    let mut writes: VecDeque<Pending> = VecDeque::new();
-    let mut next = 0;
-    for due in 0..count {
-        while next < count && next - due < WINDOW {
-            match file.start_write(&protocol::encode(next, count, data.next().unwrap_or_default())) {
-                Ok(write) => writes.push_back(write),
-                Err(status) => return ended("writing", status),
+/// A message that was sent and has not come back yet.
+struct UnderWay {
+    number: u64,
+    kind: Kind,
+    message: Vec<u8>,
+    request: Pending,
+}
+
+impl UnderWay {
+    fn start(file: &File, number: u64, offset: u64, kind: Kind, data: &[u8]) -> Result<Self, Sent> {
+        let message = protocol::encode(number, offset, data);
+        let request = match kind {
+            Kind::Message => file.start_write(&message),
+            Kind::Transaction => {
+                let length = message.len().next_multiple_of(8);
+                file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message, length)
             }
-            next += 1;
-        }
-        let message = match file.read(plan.message_size.next_multiple_of(8)) {
-            Ok(message) => message,
-            Err(status) => return ended("reading", status),
         };
-        match protocol::decode(due, &message) {
-            Ok(data) => output.extend_from_slice(data),
-            Err(error) => return Sent::Failed(error.to_string()),
+        match request {
+            Ok(request) => Ok(Self {
+                number,
+                kind,
+                message,
+                request,
+            }),
+            Err(status) => Err(ended("sending", status)),
         }
-        while let Some(write) = writes.pop_front() {
-            let status = write.wait().status;
-            if status < 0 {
-                return ended("writing", status);
+    }
+
+    /// Waits for its data to come back, and checks that it is the data that was sent.
+    fn finish(self, file: &File, live: &Live) -> Result<(), Sent> {
+        let answer = match self.kind {
+            // The buffer has room for any padding.
+            Kind::Message => file
+                .read(self.message.len().next_multiple_of(8))
+                .map_err(|status| ended("reading", status)),
+            Kind::Transaction => Ok(Vec::new()),
+        };
+        let completion = self.request.wait();
+        if answer.is_err() {
+            live.state().figures.requests_interrupted += 1;
+        }
+        if completion.status < 0 {
+            live.state().figures.requests_interrupted += 1;
+            return Err(ended("sending", completion.status));
+        }
+        let answer = match self.kind {
+            Kind::Message => answer?,
+            Kind::Transaction => completion.data,
+        };
+        let data = protocol::decode(self.number, &answer).map_err(|error| Sent::Failed(error.to_string()))?;
+        if data != &self.message[protocol::HEADER_BYTES..] {
+            return Err(Sent::Failed(format!(
+                "message {} came back with other data",
+                self.number
+            )));
+        }
+        live.came_back(self.kind, data).map_err(Sent::Output)
+    }
+}
+
+fn exchange(process: &Process, file: &File, driver: DriverId, plan: &mut Plan, live: &Live) -> Sent {
+    let mut under_way: VecDeque<UnderWay> = VecDeque::new();
+    let sent = exchange_until(process, file, driver, plan, live, &mut under_way);
+    if matches!(sent, Err(Sent::DeviceGone)) {
+        for message in under_way {
+            if message.request.wait().status < 0 {
+                live.state().figures.requests_interrupted += 1;
             }
         }
+    }
+    sent.map_or_else(|sent| sent, |()| Sent::All)
+}
+
+fn exchange_until(
+    process: &Process,
+    file: &File,
+    driver: DriverId,
+    plan: &mut Plan,
+    live: &Live,
+    under_way: &mut VecDeque<UnderWay>,
+) -> Result<(), Sent> {
+    let system = process.system();
+    let mut first = plan.input.next().map_err(Sent::Input)?;
+    if plan.input.messages.is_none_or(|messages| messages > WARM_UP)
+        && let Some((_, data)) = &first
+    {
+        warm_up(file, &protocol::encode(0, 0, data))?;
+    }
+    let before = system.tally();
+    let mut warm = None;
+    let (mut next, mut offset) = (0, 0);
+    for due in 0_u64.. {
+        while next - due < WINDOW {
+            let message = match first.take() {
+                Some(message) => Some(message),
+                None => plan.input.next().map_err(Sent::Input)?,
+            };
+            let Some((kind, data)) = message else { break };
+            under_way.push_back(UnderWay::start(file, next, offset, kind, &data)?);
+            live.sent(&data);
+            next += 1;
+            offset += data.len() as u64;
+        }
+        let Some(oldest) = under_way.pop_front() else {
+            break;
+        };
+        oldest.finish(file, live)?;
         if due == WARM_UP {
             warm = Some(pool_allocations(driver));
         }
-    }
-    for write in writes {
-        let status = write.wait().status;
-        if status < 0 {
-            return ended("writing", status);
+        if let Some(warm) = warm {
+            live.state().figures.steady_state_pool_allocations = Some(pool_allocations(driver) - warm);
         }
+        if plan.host == Host::Rescind {
+            note_lookaside(file, live);
+        }
+        live.state().figures.traffic = system.tally().since(&before);
     }
-    figures.steady_state_pool_allocations = warm.map_or(0, |warm| pool_allocations(driver) - warm);
-    Sent::All
+    Ok(())
 }
 
 /// What happens to the device in the middle of a life.
@@ -325,7 +527,7 @@ pub fn eventful_config(seed: u64, processors: std::num::NonZeroUsize, max_steps:
 
 /// Load, transfer, an event at a random moment, unload. An error says what should not have happened.
 pub fn eventful_life(system: &System) -> Result<(), String> {
-    let driver = load_driver(system).map_err(|status| named("loading the driver", status))?;
+    let driver = load_driver(system, 0).map_err(|status| named("loading the driver", status))?;
     let host = [Host::Echo, Host::Slow, Host::Full][pick(system, 3)];
     let offer = offer(system, host, 0);
     wait_started(system, offer).map_err(|status| named("starting the device", status))?;
@@ -424,9 +626,9 @@ impl Users {
         }
     }
 
-    fn message(number: u64, messages: u64) -> Vec<u8> {
+    fn message(number: u64) -> Vec<u8> {
         let length = 1 + usize::try_from(number * 37 % 3000).unwrap_or(0);
-        protocol::encode(number, messages, &vec![0x5A; length])
+        protocol::encode(number, 0, &vec![0x5A; length])
     }
 
     fn write(&self, file: &File, messages: u64) {
@@ -437,7 +639,7 @@ impl Users {
             if self.cancel.take() {
                 let _ = file.cancel_all();
             }
-            if let Err(status) = file.write(&Self::message(number, messages))
+            if let Err(status) = file.write(&Self::message(number))
                 && !self.went_on("a write", status)
             {
                 return;
@@ -472,7 +674,7 @@ impl Users {
             if self.stop.get() {
                 return;
             }
-            let message = Self::message(number, messages);
+            let message = Self::message(number);
             match file.ioctl(IOCTL_VMBCHAN_TRANSACT, &message, message.len() + 8) {
                 Ok(reply) if reply.starts_with(&message) => {}
                 Ok(_) => return self.report("a transaction's reply is not the message".to_owned()),

@@ -8,7 +8,7 @@
 //! | 0 | u32 | `VMC1`, as the letters stand |
 //! | 4 | u32 | bytes of data that follow the header |
 //! | 8 | u64 | number of the message, from 0 |
-//! | 16 | u64 | number of messages in the transfer |
+//! | 16 | u64 | bytes of data in the messages before it |
 
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -25,7 +25,7 @@ pub struct Header {
     magic: [u8; 4],
     length: U32,
     number: U64,
-    count: U64,
+    offset: U64,
 }
 
 /// A message that does not follow the protocol.
@@ -61,13 +61,13 @@ pub enum Malformed {
 ///
 /// If the data is 4 GiB or longer.
 #[must_use]
-pub fn encode(number: u64, count: u64, data: &[u8]) -> Vec<u8> {
+pub fn encode(number: u64, offset: u64, data: &[u8]) -> Vec<u8> {
     let length = u32::try_from(data.len()).expect("a message's data is shorter than 4 GiB");
     let header = Header {
         magic: MAGIC,
         length: length.into(),
         number: number.into(),
-        count: count.into(),
+        offset: offset.into(),
     };
     let mut message = Vec::with_capacity(HEADER_BYTES + data.len());
     message.extend_from_slice(header.as_bytes());

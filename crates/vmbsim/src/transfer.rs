@@ -1,25 +1,30 @@
-//! One transfer: load the driver, offer the device, send a file through it and back, unload.
+//! One transfer: load the driver, offer the device, send messages through it and back, unload.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use indicatif::ProgressBar;
 use ntsim::sched::Nanoseconds;
 use ntsim::{Config, Machine, Outcome};
+use sha2::{Digest, Sha256};
 
 use crate::cli::Host;
-use crate::guest::{self, Figures, Sent};
+use crate::guest::{self, Figures, Live, Sent, Step};
+use crate::input::{Input, InputError};
+use crate::output::{Output, OutputError};
 
-/// The largest message the driver takes as this program configures it, in bytes.
+/// The largest message that the driver takes by default, in bytes: the default of its parameter `MaximumMessageSize`.
+pub const DEFAULT_MESSAGE_SIZE: usize = 16_384;
+/// The largest message that it takes in this program, which raises that parameter for larger ones than the default.
 pub const MAXIMUM_MESSAGE_SIZE: usize = 65_536;
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Plan {
     /// What to send.
-    pub input: Vec<u8>,
-    /// Bytes in a message, with its header.
+    pub input: Input,
+    /// The largest message, with its header, in bytes.
     pub message_size: usize,
-    /// How many times to send it.
-    pub repeat: NonZeroU64,
     /// Draws every choice.
     pub seed: u64,
     /// The guest's processors.
@@ -33,67 +38,98 @@ pub struct Plan {
 /// What came of it.
 #[derive(Debug)]
 pub struct Transfer {
-    /// What was sent, once.
-    pub input: Vec<u8>,
-    /// How many times.
-    pub repeat: NonZeroU64,
-    /// What came back.
-    pub output: Vec<u8>,
     /// Counters.
     pub figures: Figures,
+    /// SHA-256 of the data sent.
+    pub sha256_in: String,
+    /// SHA-256 of the data that came back.
+    pub sha256_out: String,
+    /// The driver's life, step by step.
+    pub steps: Vec<Step>,
     /// The bug check that stopped the machine.
     pub bug_check: Option<String>,
     /// All that is known of it, with its stacks.
     pub bug_check_details: Option<String>,
     /// What the driver did not give back.
-    pub leaks: u64,
+    pub leaks: Vec<String>,
     /// Why the transfer failed, if it did and should not have.
     pub problem: Option<String>,
     /// The host ended the transfer, as it was told to.
     pub interrupted: bool,
-    /// The seed.
-    pub seed: u64,
     /// The hash of every scheduling choice.
     pub schedule_hash: u64,
     /// Virtual time.
     pub virtual_time: Nanoseconds,
+    /// Where what came back went.
+    pub output: Output,
+}
+
+/// A file of the user's stopped the transfer.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The input.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    use std::fmt::Write;
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Runs a transfer in a machine of its own.
-#[must_use]
-pub fn run(plan: Plan) -> Transfer {
+///
+/// # Errors
+///
+/// If the input cannot be read or what came back cannot be written.
+pub fn run(plan: Plan, output: Output, progress: ProgressBar) -> Result<Transfer, FileError> {
     let config = Config {
         seed: plan.seed,
         processors: plan.processors,
         verifier: plan.verifier,
         ..Config::default()
     };
-    let (input, repeat, seed, host) = (plan.input.clone(), plan.repeat, plan.seed, plan.host);
-    let report = Machine::run(config, move |system| guest::session(system, &plan));
+    let host = plan.host;
+    let live = Arc::new(Live::new(output, progress));
+    let shared = Arc::clone(&live);
+    let report = Machine::run(config, move |system| guest::session(system, plan, &shared));
+    let mut state = live.state();
     let mut transfer = Transfer {
-        input,
-        repeat,
-        output: Vec::new(),
-        figures: Figures::default(),
+        figures: state.figures.clone(),
+        sha256_in: hexadecimal(state.sha256_in.clone()),
+        sha256_out: hexadecimal(state.sha256_out.clone()),
+        steps: Vec::new(),
         bug_check: None,
         bug_check_details: None,
-        leaks: 0,
+        leaks: Vec::new(),
         problem: None,
         interrupted: false,
-        seed,
         schedule_hash: report.schedule_hash,
         virtual_time: report.time,
+        output: std::mem::replace(&mut state.output, Output::nowhere()),
     };
     match report.outcome {
         Outcome::Finished(session) => {
-            transfer.output = session.output;
-            transfer.figures = session.figures;
-            transfer.leaks = session.leaks;
+            transfer.steps = session.steps;
+            transfer.leaks = session
+                .leaks
+                .iter()
+                .map(|leak| format!("{}: {}", leak.kind, leak.what))
+                .collect();
             match session.sent {
                 Sent::All => {}
                 Sent::DeviceGone if host == Host::Rescind => transfer.interrupted = true,
                 Sent::DeviceGone => transfer.problem = Some("the device went away".to_owned()),
                 Sent::Failed(why) => transfer.problem = Some(why),
+                Sent::Input(error) => return Err(error.into()),
+                Sent::Output(error) => return Err(error.into()),
             }
         }
         Outcome::BugCheck(check) => {
@@ -107,5 +143,5 @@ pub fn run(plan: Plan) -> Transfer {
             transfer.problem = Some(format!("the machine does not end: {}", waiting.join("; ")));
         }
     }
-    transfer
+    Ok(transfer)
 }

@@ -79,6 +79,9 @@ impl SystemBuffer {
         let pointer = mm::pool::allocate(length, SYSTEM_BUFFER_TAG, false, Owner::Io)
             .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
         let copied = data.len().min(length);
+        if copied != 0 {
+            kernel().tally.copied(copied);
+        }
         // SAFETY: the block is new and has `length` bytes, at least `copied`; `data` is elsewhere.
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), pointer.as_ptr(), copied) };
         Ok(Self { pointer, length })
@@ -91,6 +94,9 @@ impl SystemBuffer {
     /// Copies what the driver left to the user, as far as both reach.
     fn copy_out(&self, to: &mut [u8], count: usize) {
         let count = count.min(self.length).min(to.len());
+        if count != 0 {
+            kernel().tally.copied(count);
+        }
         // SAFETY: the block is alive until `self` is dropped, and `count` is within both.
         unsafe { std::ptr::copy_nonoverlapping(self.pointer.as_ptr(), to.as_mut_ptr(), count) };
     }

@@ -63,6 +63,13 @@ impl Process {
         }))
     }
 
+    /// The machine that the process runs in.
+    #[must_use]
+    pub fn system(&self) -> System {
+        let _ = self;
+        System(())
+    }
+
     /// Starts a further thread of this process.
     pub fn spawn(&self, name: &str, program: impl FnOnce(&Process) + 'static) -> Thread {
         self.start(format!("{}, {name}", self.0.name), program)

@@ -71,15 +71,18 @@ pub fn full(pause: Duration) -> impl FnOnce(HostChannel) {
     }
 }
 
-/// Sends everything back, and takes the offer back after so many packets.
+/// Sends everything back, and takes the offer back after so many packets: the next one is never answered, so whoever
+/// waits for its answer waits when the offer goes.
 pub fn rescind(packets: u64) -> impl FnOnce(HostChannel) {
     move |channel| {
         let mut left = packets;
         serve(&channel, |channel, packet| {
             if left == 0 {
                 channel.rescind();
+                channel.wait_closed();
+                return Err(HostError::Closed);
             }
-            left = left.saturating_sub(1);
+            left -= 1;
             answer(channel, packet)
         });
     }

@@ -317,6 +317,7 @@ fn show<R>(
         packet.length as usize,
         |memory| {
             connection.input.copy(packet, memory);
+            kernel().tally.copied(memory.len());
             advance(channel, connection, packet);
         },
         call,
@@ -435,6 +436,7 @@ fn completion(channel: &Rc<Channel>, connection: &super::channel::Connection, pa
         Some(Transaction::Synchronous(request)) => {
             let mut reply = vec![0; packet.length as usize];
             connection.input.copy(packet, &mut reply);
+            kernel().tally.copied(reply.len());
             advance(channel, connection, packet);
             request.answered(channel, reply);
         }

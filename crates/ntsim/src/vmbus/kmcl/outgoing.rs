@@ -628,6 +628,7 @@ fn write_packet(channel: &Rc<Channel>, packet: &ring::Outgoing<'_>) -> Put {
     match result {
         Ok(signal) => {
             provider().count(|counters| counters.packets_sent += 1);
+            kernel().tally.copied(packet.payload.len());
             if signal {
                 signal_host(connection.offer.relid);
             }
