@@ -3,10 +3,10 @@
 //! A broken rule, a memory fault in a driver, a panic in a driver or `KeBugCheckEx` stops the simulated machine; the
 //! run then returns a [`BugCheck`] with the real stop code and parameters where Windows defines them.
 
-use std::backtrace::Backtrace;
 use std::fmt;
 
 use crate::kernel::kernel;
+use crate::trace::Trace;
 
 /// A stop code, with the name that the debugger's documentation gives it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,10 +47,14 @@ stop_codes! {
     IRQL_GT_ZERO_AT_SYSTEM_SERVICE = 0x4A;
     /// Memory that does not exist was touched.
     PAGE_FAULT_IN_NONPAGED_AREA = 0x50;
+    /// A driver's code raised an exception in a system call of a program's.
+    SYSTEM_SERVICE_EXCEPTION = 0x3B;
     /// Locked pages were left when a process ended.
     PROCESS_HAS_LOCKED_PAGES = 0x76;
     /// A handle was closed that is none.
     INVALID_KERNEL_HANDLE = 0x93;
+    /// The processor could not go on: a stack overflow (double fault) first of all.
+    UNEXPECTED_KERNEL_MODE_TRAP = 0x7F;
     /// A wait was tried from a deferred procedure call.
     ATTEMPTED_SWITCH_FROM_DPC = 0xB8;
     /// Memory around a pool block was written.
@@ -77,6 +81,10 @@ stop_codes! {
     DRIVER_UNMAPPING_INVALID_VIEW = 0xD7;
     /// Addresses were unmapped that are not mapped so.
     SYSTEM_PTE_MISUSE = 0xDA;
+    /// A driver kept a processor at `DISPATCH_LEVEL` or above for too long.
+    DPC_WATCHDOG_VIOLATION = 0x133;
+    /// Code ended itself because it found its data corrupted (fast fail).
+    KERNEL_SECURITY_CHECK_FAILURE = 0x139;
     /// The framework was misused.
     WDF_VIOLATION = 0x10D;
     /// A Rust driver panicked (`wdk-panic`'s own code, the letters `RPNC`).
@@ -105,7 +113,6 @@ impl fmt::Debug for StopCode {
 }
 
 /// Why a simulated machine stopped.
-#[derive(Debug)]
 pub struct BugCheck {
     /// The stop code.
     pub code: StopCode,
@@ -117,10 +124,10 @@ pub struct BugCheck {
     pub context: String,
     /// The functions between the kernel and the driver that were active, outermost first.
     pub calls: Vec<String>,
-    /// The stack of real machine code; for a memory fault the faulting instruction stands in the message instead.
-    pub stack: Option<Backtrace>,
+    /// The stack of real machine code.
+    pub stack: Option<Trace>,
     /// For memory: where the block was allocated and freed.
-    pub history: Vec<(&'static str, Backtrace)>,
+    pub history: Vec<(&'static str, Trace)>,
 }
 
 impl fmt::Display for BugCheck {
@@ -139,6 +146,22 @@ impl fmt::Display for BugCheck {
     }
 }
 
+/// The whole report: what happened, the stack of the driver's own frames, and the history of the memory.
+impl fmt::Debug for BugCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{self}")?;
+        if let Some(stack) = &self.stack {
+            writeln!(f, "  stack:")?;
+            write!(f, "{stack}")?;
+        }
+        for (event, stack) in &self.history {
+            writeln!(f, "  {event}:")?;
+            write!(f, "{stack}")?;
+        }
+        Ok(())
+    }
+}
+
 /// What the memory manager knows of an address that faulted.
 pub struct Fault {
     /// The stop code that Windows raises for it.
@@ -146,7 +169,7 @@ pub struct Fault {
     /// What the address is, in a sentence.
     pub message: String,
     /// Where the memory block was allocated and freed, if it was one.
-    pub history: Vec<(&'static str, Backtrace)>,
+    pub history: Vec<(&'static str, Trace)>,
 }
 
 /// Stops the simulated machine; the caller's coroutine never runs again.
@@ -159,7 +182,7 @@ pub fn bug_check_with_history(
     code: StopCode,
     parameters: [u64; 4],
     message: impl Into<String>,
-    history: Vec<(&'static str, Backtrace)>,
+    history: Vec<(&'static str, Trace)>,
 ) -> ! {
     let kernel = kernel();
     let check = BugCheck {
@@ -168,7 +191,7 @@ pub fn bug_check_with_history(
         message: message.into(),
         context: kernel.sched.current_name(),
         calls: kernel.sched.current_calls(),
-        stack: Some(Backtrace::force_capture()),
+        stack: Some(Trace::capture()),
         history,
     };
     kernel.sched.stop(check)

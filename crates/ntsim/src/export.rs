@@ -172,8 +172,10 @@ macro_rules! nt_export {
         #[allow(non_snake_case, reason = "the kernel's own names")]
         #[allow(clippy::must_use_candidate, reason = "declared as the kernel declares it")]
         pub unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
-            let _call = $crate::export::enter(stringify!($name), $crate::irql_rule!($($rule)*));
-            $body
+            $crate::stacks::on_system_stack(move || {
+                let _call = $crate::export::enter(stringify!($name), $crate::irql_rule!($($rule)*));
+                $body
+            })
         }
     )*};
     (table $(
@@ -187,8 +189,10 @@ macro_rules! nt_export {
         /// As the function of this name in the driver documentation; the simulator checks what it can.
         #[allow(non_snake_case, reason = "the kernel's own names")]
         pub(crate) unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
-            let _call = $crate::export::enter(stringify!($name), $crate::irql_rule!($($rule)*));
-            $body
+            $crate::stacks::on_system_stack(move || {
+                let _call = $crate::export::enter(stringify!($name), $crate::irql_rule!($($rule)*));
+                $body
+            })
         }
     )*};
 }
@@ -218,7 +222,7 @@ macro_rules! irql_rule {
 macro_rules! call_driver {
     ($driver:expr, $name:expr, $function:ident($($arg:expr),* $(,)?)) => {{
         let call = $crate::export::enter_driver($driver, $name);
-        let result = $function($($arg),*);
+        let result = $crate::stacks::on_driver_stack(|| $function($($arg),*));
         call.leave();
         result
     }};

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::bugcheck::{Fault, StopCode};
 use crate::export::{DISPATCH_LEVEL, Irql};
-use crate::machine::Config;
+use crate::machine::{Config, StartError};
 use crate::sched::Scheduler;
 
 /// A loaded driver.
@@ -44,13 +44,15 @@ pub struct Kernel {
     pub ke: crate::ke::State,
     /// Memory. The last field, for what the others keep lies in it.
     pub mm: crate::mm::State,
+    /// The stacks that drivers run on.
+    pub(crate) stacks: crate::stacks::Stacks,
     pub(crate) tally: crate::tally::State,
     fallible_calls: Cell<u64>,
 }
 
 impl Kernel {
-    pub(crate) fn new(config: Config) -> Self {
-        Self {
+    pub(crate) fn new(config: Config) -> Result<Self, StartError> {
+        Ok(Self {
             sched: Scheduler::new(&config),
             pnp: crate::pnp::State::default(),
             io: crate::io::State::default(),
@@ -58,11 +60,12 @@ impl Kernel {
             wdf: crate::wdf::State::default(),
             vmbus: crate::vmbus::State::default(),
             ke: crate::ke::State::default(),
-            mm: crate::mm::State::new(),
+            mm: crate::mm::State::new()?,
+            stacks: crate::stacks::Stacks::new(config.kernel_stack),
             tally: crate::tally::State::default(),
             fallible_calls: Cell::new(0),
             config,
-        }
+        })
     }
 
     /// Brings up what needs the machine to be installed on its thread.

@@ -28,14 +28,18 @@ pub mod machine;
 pub mod mm;
 pub mod pnp;
 pub mod sched;
+#[doc(hidden)]
+pub mod stacks;
 pub mod tally;
+pub mod trace;
 mod trap;
 pub mod vmbus;
 pub mod wdf;
 
 pub use bugcheck::{BugCheck, StopCode};
 pub use driver::DriverImage;
-pub use machine::{Config, Machine, Outcome, Report, System};
+pub use machine::{Config, Machine, Outcome, Report, StartError, System};
+pub use trace::Trace;
 
 /// The example of the page about the simulator is compiled with the tests of documentation.
 #[cfg(doctest)]

@@ -20,11 +20,19 @@ pub struct Config {
     pub switch_chance: u8,
     /// Ends a run that takes more scheduling steps than this, as [`Outcome::TooLong`].
     pub max_steps: Option<u64>,
+    /// How much stack a driver's frames may use in one context, in bytes; it is rounded up to pages. Windows has 24 KiB for
+    /// x64, and its own frames are among them. A build that is not optimised needs more than the image that Windows loads.
+    pub kernel_stack: usize,
+    /// How long, in processor time of the real system, a driver may run without a call into the kernel.
+    pub spin_limit: std::time::Duration,
     /// Fails the n-th fallible call (allocations first of all) that a driver makes, counted from 1.
     pub fail_call: Option<u64>,
     /// What KMCL does where its documentation is silent.
     pub kmcl: crate::vmbus::KmclBehaviour,
 }
+
+/// A kernel stack on x64.
+const KERNEL_STACK: usize = 24 * 1024;
 
 impl Default for Config {
     /// Two processors, the verifier on, seed 1.
@@ -35,6 +43,8 @@ impl Default for Config {
             verifier: true,
             switch_chance: 64,
             max_steps: None,
+            kernel_stack: KERNEL_STACK,
+            spin_limit: std::time::Duration::from_secs(10),
             fail_call: None,
             kmcl: crate::vmbus::KmclBehaviour::default(),
         }
@@ -63,6 +73,38 @@ pub enum Outcome<R> {
     Hung(Vec<String>),
     /// More steps than [`Config::max_steps`]; what each context was doing.
     TooLong(Vec<String>),
+}
+
+/// The real system lacks what a machine needs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Not enough address space.
+    #[error(
+        "a simulated machine needs {} MiB of address space and gets less; see `ulimit -v`, and give more with \
+         `ulimit -v unlimited`",
+        needed >> 20
+    )]
+    AddressSpace {
+        /// How much, in bytes.
+        needed: usize,
+    },
+    /// No file for the guest's memory.
+    #[error("no memory file for the simulated machine: {0}")]
+    Memory(std::io::Error),
+    /// No thread.
+    #[error("no thread for the simulated machine: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The addresses that a machine needs: 64 MiB each for the kernel's addresses and the host's view of memory, and the
+/// stacks of the usual number of contexts. A run that needs more asks for more as it goes.
+const ADDRESSES: usize = 256 << 20;
+
+impl StartError {
+    pub(crate) fn addresses() -> Self {
+        Self::AddressSpace { needed: ADDRESSES }
+    }
 }
 
 /// What a run of a machine left.
@@ -120,25 +162,49 @@ impl Machine {
     /// # Panics
     ///
     /// If the program, or a simulated process or host program, panics: a failed assertion of a test passes through.
+    /// If the real system lacks what a machine needs ([`StartError`]).
     pub fn run<R: Send + 'static>(
         config: Config,
         program: impl FnOnce(&System) -> R + Send + 'static,
     ) -> Report<R> {
+        Self::try_run(config, program).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`Machine::run`].
+    ///
+    /// # Errors
+    ///
+    /// If the real system lacks what a machine needs.
+    ///
+    /// # Panics
+    ///
+    /// If the program, or a simulated process or host program, panics.
+    pub fn try_run<R: Send + 'static>(
+        config: Config,
+        program: impl FnOnce(&System) -> R + Send + 'static,
+    ) -> Result<Report<R>, StartError> {
+        if !crate::mm::addresses_available(ADDRESSES) {
+            return Err(StartError::addresses());
+        }
         trap::install();
         let name = format!("machine, seed {}", config.seed);
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn(move || Self::run_here(config, program));
-        match thread.expect("a thread for the machine").join() {
+        match thread.map_err(StartError::Thread)?.join() {
             Ok(report) => report,
             Err(payload) => std::panic::resume_unwind(payload),
         }
     }
 
-    fn run_here<R: 'static>(config: Config, program: impl FnOnce(&System) -> R + 'static) -> Report<R> {
+    fn run_here<R: 'static>(
+        config: Config,
+        program: impl FnOnce(&System) -> R + 'static,
+    ) -> Result<Report<R>, StartError> {
         let seed = config.seed;
-        let machine = Kernel::new(config);
+        let machine = Kernel::new(config)?;
         let installed = Installed::new(&machine);
+        let _watch = trap::Watch::start(machine.config.spin_limit);
         machine.start();
         let result = std::rc::Rc::new(std::cell::RefCell::new(None));
         let slot = std::rc::Rc::clone(&result);
@@ -169,7 +235,7 @@ impl Machine {
         };
         machine.sched.abandon();
         drop(installed);
-        report
+        Ok(report)
     }
 }
 

@@ -18,7 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack as _};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use crate::bugcheck::{BugCheck, StopCode, bug_check};
@@ -36,6 +36,8 @@ const STEP: Nanoseconds = 100;
 /// The real stack of a context, in bytes. Larger than a kernel stack (24 KiB on x64): simulated functions and
 /// unoptimised builds need more.
 const STACK_BYTES: usize = 512 * 1024;
+/// Inaccessible bytes below it.
+const STACK_GUARD: usize = 4096;
 
 /// What a context waits for: any number that waker and waiter agree on. Make one with [`Scheduler::new_key`] or
 /// use an address.
@@ -128,6 +130,12 @@ pub struct Context {
     frames: RefCell<Vec<Frame>>,
     routine: RefCell<Option<Routine>>,
     yielder: Cell<*const Yielder<(), Suspend>>,
+    /// The lowest address of its stack, that of the guard.
+    stack_limit: usize,
+    /// The base of the driver's stack that it runs on, while it runs on one.
+    pub(crate) driver_stack: Cell<Option<usize>>,
+    /// Bytes that the frames of drivers use that wait for the simulator.
+    pub(crate) stack_used: Cell<usize>,
 }
 
 impl Context {
@@ -249,6 +257,7 @@ impl Inner {
             .stacks
             .pop()
             .unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("memory for a context's stack"));
+        let stack_limit = stack.limit().get();
         let routine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Suspend>, ()| {
             kernel().sched.current().yielder.set(yielder);
             body();
@@ -272,6 +281,9 @@ impl Inner {
             frames: RefCell::new(Vec::new()),
             routine: RefCell::new(Some(routine)),
             yielder: Cell::new(std::ptr::null()),
+            stack_limit,
+            driver_stack: Cell::new(None),
+            stack_used: Cell::new(0),
         });
         self.contexts.insert(id, Rc::clone(&context));
         context
@@ -312,6 +324,10 @@ pub struct Scheduler {
     inner: RefCell<Inner>,
     current: RefCell<Option<Rc<Context>>>,
     stopped: RefCell<Option<BugCheck>>,
+    /// A driver's loop below `DISPATCH_LEVEL` that does not end.
+    spins: RefCell<Option<String>>,
+    /// Scheduling points passed, switches or not.
+    points: Cell<u64>,
     now: Cell<Nanoseconds>,
     steps: Cell<u64>,
     hash: Cell<u64>,
@@ -338,6 +354,8 @@ impl Scheduler {
             }),
             current: RefCell::new(None),
             stopped: RefCell::new(None),
+            spins: RefCell::new(None),
+            points: Cell::new(0),
             now: Cell::new(0),
             steps: Cell::new(0),
             hash: Cell::new(0xCBF2_9CE4_8422_2325),
@@ -439,6 +457,7 @@ impl Scheduler {
             // A driver that panicked unwinds: its destructors do not get into the kernel any more.
             self.suspend(Suspend::Stopped);
         }
+        self.points.set(self.points.get() + 1);
         let switch = self.inner.borrow_mut().rng.u8(..) < self.point_threshold;
         if switch {
             self.suspend(Suspend::Point);
@@ -637,6 +656,35 @@ impl Scheduler {
         }
     }
 
+    /// A driver's loop does not end; the machine hangs.
+    pub(crate) fn record_spin(&self, text: String) {
+        *self.spins.borrow_mut() = Some(text);
+    }
+
+    /// A number that changes whenever something happens but driver code that runs by itself.
+    pub(crate) fn points(&self) -> u64 {
+        self.points.get().wrapping_add(self.steps.get())
+    }
+
+    /// Whether a driver's own code runs right now. Answers in a signal handler too, which may interrupt anything.
+    pub(crate) fn driver_runs(&self) -> bool {
+        self.current.try_borrow().is_ok_and(|current| {
+            current.as_ref().is_some_and(|context| {
+                context
+                    .frames
+                    .try_borrow()
+                    .is_ok_and(|frames| matches!(frames.last(), Some(Frame::Driver(..))))
+            })
+        })
+    }
+
+    /// Whether an address lies just below the running context's own stack.
+    pub(crate) fn is_below_stack(&self, address: usize) -> bool {
+        self.try_current().is_some_and(|context| {
+            (context.stack_limit..context.stack_limit + STACK_GUARD).contains(&address)
+        })
+    }
+
     pub(crate) fn take_bug_check(&self) -> Option<BugCheck> {
         self.stopped.borrow_mut().take()
     }
@@ -646,6 +694,9 @@ impl Scheduler {
         loop {
             if self.stopped.borrow().is_some() {
                 return RunEnd::Stopped;
+            }
+            if self.spins.borrow().is_some() {
+                return RunEnd::Hung;
             }
             if !self.alive(until) {
                 return RunEnd::Finished;
@@ -681,26 +732,24 @@ impl Scheduler {
     /// Names what every context waits for, for the report of a machine that hangs.
     pub(crate) fn waiting(&self) -> Vec<String> {
         let inner = self.inner.borrow();
-        inner
-            .contexts
-            .values()
-            .map(|context| {
-                let calls: Vec<_> = context
-                    .frames
-                    .borrow()
-                    .iter()
-                    .map(|frame| match frame {
-                        Frame::Export(name) | Frame::Driver(_, name) => *name,
-                    })
-                    .collect();
-                format!(
-                    "{} ({:?}) in {}",
-                    context.name,
-                    context.state.get(),
-                    calls.join(" > ")
-                )
-            })
-            .collect()
+        let spins = self.spins.borrow().clone();
+        let contexts = inner.contexts.values().map(|context| {
+            let calls: Vec<_> = context
+                .frames
+                .borrow()
+                .iter()
+                .map(|frame| match frame {
+                    Frame::Export(name) | Frame::Driver(_, name) => *name,
+                })
+                .collect();
+            format!(
+                "{} ({:?}) in {}",
+                context.name,
+                context.state.get(),
+                calls.join(" > ")
+            )
+        });
+        spins.into_iter().chain(contexts).collect()
     }
 
     fn fire_timers(&self) {

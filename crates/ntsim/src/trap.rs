@@ -1,23 +1,56 @@
-//! What stops a context from outside: memory faults and panics in driver code.
+//! What stops a context from outside: processor exceptions, panics and endless loops in driver code.
 //!
-//! A memory fault while a context runs becomes a bug check: the signal handler asks the memory manager what the
-//! address was, notes the bug check, and makes the context's coroutine return. A panic in a driver's code becomes the
-//! bug check that `wdk-panic` raises: the panic hook notes it; the unwinding then ends at the driver's first `extern "C"`
-//! frame, where Rust aborts, and the abort's signal ends the context in the same way. (The hook itself cannot end it: the
-//! standard library holds a lock while it runs.)
+//! An exception while a context runs becomes the bug check that Windows raises for it: the signal handler takes the stack,
+//! has the context's coroutine run [`describe`] and return. A panic in a driver's code becomes the bug check that
+//! `wdk-panic` raises: the panic hook notes it; the unwinding then ends at the driver's first `extern "C"` frame, where
+//! Rust aborts, and the abort's signal ends the context in the same way. (The hook itself cannot end it: the standard
+//! library holds a lock while it runs.)
+//!
+//! A driver's loop that never calls the kernel is found by a timer that runs with the thread's processor time: a machine
+//! that makes no step while driver code runs is stopped after [`Config::spin_limit`](crate::Config::spin_limit).
 
 use std::cell::Cell;
 use std::sync::Once;
+use std::time::Duration;
 
 use corosensei::trap::CoroutineTrapHandler;
 use corosensei::{Coroutine, CoroutineResult};
 
 use crate::bugcheck::{BugCheck, StopCode};
-use crate::kernel::{kernel, try_kernel};
-use crate::sched::Ended;
+use crate::export::DISPATCH_LEVEL;
+use crate::kernel::{Kernel, kernel, try_kernel};
+use crate::sched::{ContextKind, Ended};
+use crate::stacks::Mapped;
+use crate::trace::Trace;
+
+/// Signals that processor exceptions, and aborts, arrive as.
+const EXCEPTIONS: [libc::c_int; 6] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGFPE,
+    libc::SIGABRT,
+];
+
+/// The signal of the timer that looks for endless loops.
+const TICK: libc::c_int = libc::SIGVTALRM;
+
+/// How often it looks within the limit.
+const TICKS: u32 = 8;
+
+/// Bytes of the stack that the handlers run on: unwinding needs more than the language's runtime sets aside.
+const HANDLER_STACK: usize = 256 * 1024;
+
+/// Frames that a handler takes down.
+const FRAMES: usize = 64;
 
 thread_local! {
     static RUNNING: Cell<Option<CoroutineTrapHandler<Ended>>> = const { Cell::new(None) };
+    /// The context that ran was stopped, and what happened to it is being written down.
+    static STOPPED: Cell<bool> = const { Cell::new(false) };
+    /// The scheduler's steps at the last tick, and the ticks since without one.
+    static SEEN: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
 }
 
 /// Resumes a context with its faults caught.
@@ -27,14 +60,18 @@ pub(crate) fn guarded<Yield>(
     let before = RUNNING.replace(Some(routine.trap_handler()));
     let result = routine.resume(());
     RUNNING.set(before);
+    STOPPED.set(false);
     result
 }
 
-/// Installs the signal handler and the panic hook, once for the process.
+/// Installs the signal handlers and the panic hook, once for the process.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        install_signal_handlers();
+        for signal in EXCEPTIONS {
+            install_handler(signal, on_fault, libc::SA_NODEFER);
+        }
+        install_handler(TICK, on_tick, libc::SA_RESTART);
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if let Some(kernel) = try_kernel()
@@ -49,7 +86,7 @@ pub(crate) fn install() {
                     message: format!("a driver panicked: {info}"),
                     context: kernel.sched.current_name(),
                     calls: kernel.sched.current_calls(),
-                    stack: Some(std::backtrace::Backtrace::force_capture()),
+                    stack: Some(Trace::capture()),
                     history: Vec::new(),
                 });
                 return;
@@ -59,47 +96,191 @@ pub(crate) fn install() {
     });
 }
 
-fn install_signal_handlers() {
-    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGABRT] {
-        // SAFETY: an all-zero `sigaction` is a valid one (default action, empty mask, no flags).
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = on_fault as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        // SAFETY: `action` names a handler of the `SA_SIGINFO` form that lives for ever; the old action is not asked for.
-        let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
-        assert_eq!(result, 0, "the handler for memory faults could not be installed");
+type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+fn install_handler(signal: libc::c_int, handler: Handler, flags: libc::c_int) {
+    // SAFETY: an all-zero `sigaction` is a valid one (default action, empty mask, no flags).
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as *const () as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
+    // SAFETY: `action` names a handler of the `SA_SIGINFO` form that lives for ever; the old action is not asked for.
+    let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(
+        result, 0,
+        "the handler for signal {signal} could not be installed"
+    );
+}
+
+/// What the handlers need on the thread of a machine: a stack of their own, and the timer that looks for endless loops.
+pub(crate) struct Watch {
+    /// Keeps the handlers' stack.
+    _stack: Mapped,
+    before: libc::stack_t,
+    timer: Option<libc::timer_t>,
+}
+
+impl Watch {
+    /// For the calling thread.
+    pub(crate) fn start(limit: Duration) -> Self {
+        let stack = Mapped::new(HANDLER_STACK).expect("memory for the signal handlers' stack");
+        let new = libc::stack_t {
+            ss_sp: stack.usable().as_ptr().cast(),
+            ss_flags: 0,
+            ss_size: HANDLER_STACK,
+        };
+        // SAFETY: an all-zero `stack_t` is a valid one.
+        let mut before: libc::stack_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the new stack lives until `drop` puts the old one back; both descriptions are valid.
+        let result = unsafe { libc::sigaltstack(&raw const new, &raw mut before) };
+        assert_eq!(result, 0, "no stack for the signal handlers");
+        Self {
+            _stack: stack,
+            before,
+            timer: start_timer((limit / TICKS).max(Duration::from_millis(1))),
+        }
     }
 }
 
-/// Runs on the alternate signal stack that Rust's runtime gives each of its threads.
-extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the system calls an `SA_SIGINFO` handler with a valid `siginfo_t`, whose address member is set for
-    // SIGSEGV and SIGBUS, and with a valid `ucontext_t`.
-    let (address, machine) = unsafe {
-        (
-            (*info).si_addr() as usize,
-            &mut *context.cast::<libc::ucontext_t>(),
-        )
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer {
+            // SAFETY: the timer is this value's own.
+            unsafe { libc::timer_delete(timer) };
+        }
+        // SAFETY: the description is the one that the thread had before, and no handler runs on the stack that goes.
+        unsafe { libc::sigaltstack(&raw const self.before, std::ptr::null_mut()) };
+    }
+}
+
+/// A timer that signals the calling thread each time that it has used so much processor time. Without one (the real
+/// system has no more) endless loops are not found.
+fn start_timer(interval: Duration) -> Option<libc::timer_t> {
+    // SAFETY: an all-zero `sigevent` is a valid one.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_THREAD_ID;
+    event.sigev_signo = TICK;
+    // SAFETY: the call has no precondition.
+    event.sigev_notify_thread_id = unsafe { libc::gettid() };
+    let mut timer = std::ptr::null_mut();
+    // SAFETY: both pointers are to values of the types that the function takes.
+    let made = unsafe { libc::timer_create(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut event, &raw mut timer) };
+    if made != 0 {
+        return None;
+    }
+    let every = libc::timespec {
+        tv_sec: libc::time_t::try_from(interval.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: interval.subsec_nanos().into(),
     };
-    let registers = Registers::of(machine);
-    if let Some(handler) = RUNNING.get()
-        && handler.stack_ptr_in_bounds(registers.stack_pointer)
-        && let Some(kernel) = try_kernel()
-        && (signal != libc::SIGABRT || kernel.sched.is_stopped())
-    {
-        let instruction = registers.instruction_pointer;
-        // SAFETY: the coroutine that faulted is the one that `guarded` resumes on this thread (its stack holds the
-        // faulting stack pointer), so it is alive. Its stack is discarded; the machine never runs it again, and the
-        // registers are updated below as this call demands. The closure runs on that stack after this handler.
-        let new = unsafe {
-            handler.setup_trap_handler(move || {
-                if !kernel.sched.is_stopped() {
-                    kernel.sched.record_fault(describe(address, instruction));
+    let schedule = libc::itimerspec {
+        it_interval: every,
+        it_value: every,
+    };
+    SEEN.set((0, 0));
+    // SAFETY: the timer was made just now; the schedule is valid, the old ones are not asked for.
+    unsafe { libc::timer_settime(timer, 0, &raw const schedule, std::ptr::null_mut()) };
+    Some(timer)
+}
+
+/// What a handler takes down of the interrupted code, without allocating.
+#[derive(Clone, Copy)]
+struct Interrupted {
+    signal: libc::c_int,
+    code: libc::c_int,
+    address: usize,
+    registers: Registers,
+    callers: [usize; FRAMES],
+    count: usize,
+}
+
+impl Interrupted {
+    /// # Safety
+    ///
+    /// The arguments are those of a handler of the `SA_SIGINFO` form.
+    unsafe fn new(signal: libc::c_int, info: *const libc::siginfo_t, registers: Registers) -> Self {
+        // SAFETY: says the caller; the address member is read for signals that set it, and unused otherwise.
+        let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
+        let mut callers = [0; FRAMES];
+        let mut count = 0;
+        let mut found = false;
+        // SAFETY: the unwinder itself takes no lock that the interrupted code, a driver's, could hold.
+        unsafe {
+            backtrace::trace_unsynchronized(|frame| {
+                let at = frame.ip().addr();
+                if found && let Some(place) = callers.get_mut(count) {
+                    *place = at;
+                    count += 1;
                 }
-                Ended::Faulted
-            })
-        };
-        Registers::set(machine, &new);
+                found |= at == registers.instruction_pointer;
+                count < FRAMES
+            });
+        }
+        Self {
+            signal,
+            code,
+            address,
+            registers,
+            callers,
+            count,
+        }
+    }
+
+    fn trace(&self) -> Trace {
+        Trace::from_addresses(
+            self.registers.instruction_pointer,
+            self.callers.get(..self.count).unwrap_or_default(),
+        )
+    }
+}
+
+/// The machine and the coroutine of the interrupted context, if that is what was interrupted.
+fn interrupted_machine(registers: &Registers) -> Option<(&'static Kernel, CoroutineTrapHandler<Ended>)> {
+    let handler = RUNNING.get()?;
+    let kernel = try_kernel()?;
+    let stack = registers.stack_pointer;
+    (handler.stack_ptr_in_bounds(stack) || kernel.stacks.contains(stack)).then_some((kernel, handler))
+}
+
+/// Has the interrupted context run `last` and end.
+///
+/// # Safety
+///
+/// `machine` is the interrupted context's, which is the one that `handler` belongs to.
+unsafe fn divert(
+    machine: &mut libc::ucontext_t,
+    handler: CoroutineTrapHandler<Ended>,
+    last: impl FnOnce() + 'static,
+) {
+    STOPPED.set(true);
+    // SAFETY: the coroutine that was interrupted is the one that `guarded` resumed on this thread (a stack of its machine
+    // holds the interrupted stack pointer), so it is alive. Its stack is discarded; the machine never runs it again, and
+    // the registers are updated below as this call demands. The closure runs on that stack after the handler.
+    let new = unsafe {
+        handler.setup_trap_handler(move || {
+            last();
+            Ended::Faulted
+        })
+    };
+    Registers::set(machine, &new);
+}
+
+/// Runs on the stack that [`Watch`] has set aside, or that Rust's runtime gives each of its threads.
+extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the system calls an `SA_SIGINFO` handler with a valid `ucontext_t`.
+    let machine = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    let registers = Registers::of(machine);
+    if let Some((kernel, handler)) = interrupted_machine(&registers)
+        && (signal != libc::SIGABRT || kernel.sched.is_stopped() || driver_runs(kernel))
+    {
+        // SAFETY: the arguments are the handler's own.
+        let interrupted = unsafe { Interrupted::new(signal, info, registers) };
+        // SAFETY: says `interrupted_machine`.
+        unsafe {
+            divert(machine, handler, move || {
+                if !kernel.sched.is_stopped() {
+                    kernel.sched.record_fault(describe(&interrupted));
+                }
+            });
+        }
         return;
     }
     // Not ours: let the default action end the process, with the instruction that faults run again.
@@ -107,37 +288,287 @@ extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context:
     unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
-fn describe(address: usize, instruction: usize) -> BugCheck {
-    let kernel = kernel();
-    let irql = kernel.sched.try_current().map_or(0, |context| context.irql());
-    let fault = kernel.explain_fault(address, irql);
-    let mut symbol = None;
-    backtrace::resolve(instruction as *mut std::ffi::c_void, |found| {
-        symbol.get_or_insert_with(|| {
-            let name = found
-                .name()
-                .map_or_else(|| "?".to_owned(), |name| name.to_string());
-            match (found.filename(), found.lineno()) {
-                (Some(file), Some(line)) => format!("{name} ({}:{line})", file.display()),
-                _ => name,
-            }
-        });
-    });
-    let place = symbol.unwrap_or_else(|| format!("{instruction:#x}"));
-    BugCheck {
-        code: fault.code,
-        parameters: [address as u64, u64::from(irql), 0, instruction as u64],
-        message: format!("{}, by {place}", fault.message),
-        context: kernel.sched.current_name(),
-        calls: kernel.sched.current_calls(),
-        stack: None,
-        history: fault.history,
+/// Whether a driver's own code runs. Asked in signal handlers, which may interrupt anything.
+fn driver_runs(kernel: &Kernel) -> bool {
+    kernel.sched.driver_runs()
+}
+
+/// Some processor time has passed.
+extern "C" fn on_tick(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let Some(kernel) = try_kernel() else { return };
+    let (steps, ticks) = SEEN.get();
+    let now = kernel.sched.points();
+    if now != steps {
+        SEEN.set((now, 0));
+        return;
+    }
+    SEEN.set((now, ticks + 1));
+    // SAFETY: the system calls an `SA_SIGINFO` handler with a valid `ucontext_t`.
+    let machine = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    let registers = Registers::of(machine);
+    if ticks + 1 < TICKS || STOPPED.get() || !is_own_code(registers.instruction_pointer) {
+        return;
+    }
+    if let Some((kernel, handler)) = interrupted_machine(&registers)
+        && driver_runs(kernel)
+    {
+        // SAFETY: the arguments are the handler's own.
+        let interrupted = unsafe { Interrupted::new(signal, info, registers) };
+        // SAFETY: says `interrupted_machine`.
+        unsafe { divert(machine, handler, move || spins(&interrupted)) };
     }
 }
 
+/// Whether an instruction is of the program itself: in a library it may hold a lock that the report needs.
+fn is_own_code(instruction: usize) -> bool {
+    let image = |address: usize| {
+        // SAFETY: an all-zero `Dl_info` is a valid one.
+        let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+        // SAFETY: any address may be asked for; the result goes to a value of the type that the function takes.
+        let found = unsafe { libc::dladdr(std::ptr::without_provenance(address), &raw mut info) };
+        (found != 0).then(|| info.dli_fbase.addr())
+    };
+    image(instruction).is_some_and(|base| Some(base) == image(on_tick as *const () as usize))
+}
+
+/// A driver's code has run for too long without a call into the kernel.
+fn spins(interrupted: &Interrupted) {
+    let kernel = kernel();
+    let irql = kernel.sched.try_current().map_or(0, |context| context.irql());
+    let limit = kernel.config.spin_limit;
+    let message = format!(
+        "a driver has run for {} ms of processor time without a call into the kernel",
+        limit.as_millis()
+    );
+    let check = BugCheck {
+        code: StopCode::DPC_WATCHDOG_VIOLATION,
+        // A single DPC, and its time and allotment.
+        parameters: [
+            0,
+            u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+            u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+            0,
+        ],
+        message,
+        context: kernel.sched.current_name(),
+        calls: kernel.sched.current_calls(),
+        stack: Some(interrupted.trace()),
+        history: Vec::new(),
+    };
+    if irql >= DISPATCH_LEVEL {
+        kernel.sched.record_fault(check);
+    } else {
+        kernel.sched.record_spin(format!(
+            "{}: {} (calls: {})\n{}",
+            check.context,
+            check.message,
+            check.calls.join(" > "),
+            interrupted.trace()
+        ));
+    }
+}
+
+/// `NTSTATUS` codes of exceptions.
+mod status {
+    pub const BREAKPOINT: u32 = 0x8000_0003;
+    pub const DATATYPE_MISALIGNMENT: u32 = 0x8000_0002;
+    pub const ACCESS_VIOLATION: u32 = 0xC000_0005;
+    pub const ILLEGAL_INSTRUCTION: u32 = 0xC000_001D;
+    pub const FLOAT_DIVIDE_BY_ZERO: u32 = 0xC000_008E;
+    pub const FLOAT_INVALID_OPERATION: u32 = 0xC000_0090;
+    pub const INTEGER_DIVIDE_BY_ZERO: u32 = 0xC000_0094;
+    pub const PRIVILEGED_INSTRUCTION: u32 = 0xC000_0096;
+}
+
+/// Prefixes that change neither which instruction it is nor what it does wrong.
+const PREFIXES: [u8; 7] = [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66];
+
+/// The first bytes of an instruction without its prefixes, where it can be read.
+fn instruction_bytes(at: usize) -> [u8; 2] {
+    let mut bytes = [0; 8];
+    let local = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: std::ptr::without_provenance_mut(at),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: the call writes at most `bytes`, and answers with an error if the other range cannot be read.
+    unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    let code = bytes
+        .iter()
+        .position(|byte| !PREFIXES.contains(byte) && !(0x40..0x50).contains(byte))
+        .unwrap_or(0);
+    [bytes[code], bytes.get(code + 1).copied().unwrap_or(0)]
+}
+
+/// What a general protection fault was raised for.
+enum Protection {
+    /// `int 29h`: fast fail, its code in `ecx`.
+    FastFail,
+    Privileged,
+    /// A misaligned operand of a vector instruction, or an address that is none.
+    Operand,
+}
+
+fn protection(instruction: usize) -> Protection {
+    match instruction_bytes(instruction) {
+        [0xCD, 0x29] => Protection::FastFail,
+        // hlt, cli, sti, in, out; mov to and from control and debug registers, wrmsr, rdmsr, invd, wbinvd, clts.
+        [0xF4 | 0xFA | 0xFB | 0xE4..=0xE7 | 0xEC..=0xEF | 0x6C..=0x6F, _]
+        | [
+            0x0F,
+            0x00 | 0x01 | 0x06 | 0x08 | 0x09 | 0x20..=0x23 | 0x30 | 0x32 | 0x33,
+        ] => Protection::Privileged,
+        _ => Protection::Operand,
+    }
+}
+
+/// The bug check that Windows raises for an exception that no handler takes: one in a thread that serves a program's
+/// system call, or another.
+fn exception(
+    code: u32,
+    what: &str,
+    parameters: [u64; 2],
+    interrupted: &Interrupted,
+) -> (StopCode, [u64; 4], String) {
+    let instruction = interrupted.registers.instruction_pointer as u64;
+    let in_system_call = kernel()
+        .sched
+        .try_current()
+        .is_some_and(|context| context.kind == ContextKind::UserThread && context.irql() < DISPATCH_LEVEL);
+    let message = format!("{what} (exception {code:#010x})");
+    if in_system_call {
+        (
+            StopCode::SYSTEM_SERVICE_EXCEPTION,
+            [code.into(), instruction, 0, 0],
+            message,
+        )
+    } else {
+        (
+            StopCode::KMODE_EXCEPTION_NOT_HANDLED,
+            [code.into(), instruction, parameters[0], parameters[1]],
+            message,
+        )
+    }
+}
+
+/// The bug check for a processor exception.
+fn describe(interrupted: &Interrupted) -> BugCheck {
+    let kernel = kernel();
+    let irql = kernel.sched.try_current().map_or(0, |context| context.irql());
+    let address = interrupted.address;
+    let instruction = interrupted.registers.instruction_pointer;
+    let mut history = Vec::new();
+    let (code, parameters, message) = match interrupted.signal {
+        libc::SIGILL => exception(
+            status::ILLEGAL_INSTRUCTION,
+            "an instruction that does not exist was run",
+            [0; 2],
+            interrupted,
+        ),
+        libc::SIGTRAP => exception(status::BREAKPOINT, "a breakpoint was run", [0; 2], interrupted),
+        libc::SIGABRT => exception(
+            status::ILLEGAL_INSTRUCTION,
+            "a driver ended its process, which a kernel has none of",
+            [0; 2],
+            interrupted,
+        ),
+        libc::SIGFPE => {
+            let (status, what) = match interrupted.code {
+                FPE_INTDIV => (
+                    status::INTEGER_DIVIDE_BY_ZERO,
+                    "an integer was divided by zero, or the quotient was too large",
+                ),
+                FPE_FLTDIV => (status::FLOAT_DIVIDE_BY_ZERO, "a number was divided by zero"),
+                _ => (
+                    status::FLOAT_INVALID_OPERATION,
+                    "an invalid floating-point operation",
+                ),
+            };
+            exception(status, what, [0; 2], interrupted)
+        }
+        libc::SIGBUS if interrupted.code == libc::BUS_ADRALN => exception(
+            status::DATATYPE_MISALIGNMENT,
+            "a misaligned address was used",
+            [0; 2],
+            interrupted,
+        ),
+        // A general protection fault has no address.
+        libc::SIGSEGV if interrupted.code == SI_KERNEL => match protection(instruction) {
+            Protection::FastFail => {
+                let reason = interrupted.registers.fast_fail_code;
+                (
+                    StopCode::KERNEL_SECURITY_CHECK_FAILURE,
+                    [reason, 0, 0, 0],
+                    format!("a fast fail (int 29h) with code {reason:#x}"),
+                )
+            }
+            Protection::Privileged => exception(
+                status::PRIVILEGED_INSTRUCTION,
+                "an instruction was run that the simulated machine leaves to the real one",
+                [0; 2],
+                interrupted,
+            ),
+            Protection::Operand => exception(
+                status::ACCESS_VIOLATION,
+                "a misaligned vector operand, or an address that no memory can have",
+                [0, u64::MAX],
+                interrupted,
+            ),
+        },
+        _ if kernel.stacks.is_below_driver(address) || kernel.sched.is_below_stack(address) => {
+            let bound = kernel.stacks.bound() >> 10;
+            let debug = if cfg!(debug_assertions) {
+                "; a debug build needs more stack than an optimised one, and Config::kernel_stack gives it"
+            } else {
+                ""
+            };
+            (
+                StopCode::UNEXPECTED_KERNEL_MODE_TRAP,
+                [8, address as u64, 0, instruction as u64],
+                format!(
+                    "the kernel's stack overflowed (double fault): a driver's frames may use {bound} KiB{debug}"
+                ),
+            )
+        }
+        _ => {
+            let fault = kernel.explain_fault(address, irql);
+            history = fault.history;
+            (
+                fault.code,
+                [address as u64, u64::from(irql), 0, instruction as u64],
+                fault.message,
+            )
+        }
+    };
+    let trace = interrupted.trace();
+    let place = trace.origin().unwrap_or_else(|| format!("{instruction:#x}"));
+    BugCheck {
+        code,
+        parameters,
+        message: format!("{message}, by {place}"),
+        context: kernel.sched.current_name(),
+        calls: kernel.sched.current_calls(),
+        stack: Some(trace),
+        history,
+    }
+}
+
+/// `si_code` of a `SIGFPE`: an integer divided by zero, or a quotient too large.
+const FPE_INTDIV: libc::c_int = 1;
+/// `si_code` of a `SIGFPE`: a number divided by zero.
+const FPE_FLTDIV: libc::c_int = 3;
+/// `si_code` of a signal that the system raises without an address.
+const SI_KERNEL: libc::c_int = 0x80;
+
+#[derive(Clone, Copy)]
 struct Registers {
     stack_pointer: usize,
     instruction_pointer: usize,
+    /// The register that has a fast fail's code.
+    fast_fail_code: u64,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -152,6 +583,7 @@ impl Registers {
         Self {
             stack_pointer: registers[libc::REG_RSP as usize] as usize,
             instruction_pointer: registers[libc::REG_RIP as usize] as usize,
+            fast_fail_code: registers[libc::REG_RCX as usize] as u64 & 0xFFFF_FFFF,
         }
     }
 
@@ -177,6 +609,7 @@ impl Registers {
         Self {
             stack_pointer: machine.uc_mcontext.sp as usize,
             instruction_pointer: machine.uc_mcontext.pc as usize,
+            fast_fail_code: machine.uc_mcontext.regs[0],
         }
     }
 

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::input::{self, Input};
 use crate::output::{self, Output, OutputError, complain, print};
 use crate::report::{Asked, Summary, Verdict};
-use crate::transfer::{self, FileError, MAXIMUM_MESSAGE_SIZE};
+use crate::transfer::{self, MAXIMUM_MESSAGE_SIZE, SystemError};
 use crate::{exit, explore, protocol};
 
 /// The smallest message: the header and one byte.
@@ -172,9 +172,9 @@ fn processors(text: &str) -> Result<NonZeroUsize, String> {
 /// What the command line asked for cannot be done.
 #[derive(Debug, thiserror::Error)]
 enum UsageError {
-    /// A file cannot be read or written.
+    /// A file cannot be read or written, or the machine not be started.
     #[error(transparent)]
-    File(#[from] FileError),
+    System(#[from] SystemError),
     /// There are no seeds above the largest.
     #[error(
         "--seed {seed} and --seeds {seeds}: the last seed would be above {}",
@@ -185,7 +185,7 @@ enum UsageError {
 
 impl From<OutputError> for UsageError {
     fn from(error: OutputError) -> Self {
-        Self::File(error.into())
+        Self::System(error.into())
     }
 }
 
@@ -210,7 +210,7 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Finding) => exit::FINDING,
         Ok(Verdict::Interrupted) => exit::INTERRUPTED,
         // Who closed the pipe has read what was wanted.
-        Err(UsageError::File(FileError::Output(error))) if error.is_closed_pipe() => exit::FINE,
+        Err(UsageError::System(SystemError::Output(error))) if error.is_closed_pipe() => exit::FINE,
         Err(error) => {
             complain(&format!("error: {error}\n"));
             exit::USAGE
@@ -239,7 +239,9 @@ fn width() -> usize {
 fn run_transfer(arguments: &TransferArguments) -> Result<Verdict, UsageError> {
     let input = match &arguments.input {
         None => Input::mixed(arguments.seed, arguments.message_size, arguments.repeat),
-        Some(path) => Input::file(path, arguments.message_size, arguments.repeat).map_err(FileError::from)?,
+        Some(path) => {
+            Input::file(path, arguments.message_size, arguments.repeat).map_err(SystemError::from)?
+        }
     };
     let output = Output::new(arguments.output.as_deref())?;
     let to_stdout = output.is_stdout();

@@ -5,11 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use ntsim::{Machine, Outcome};
+use ntsim::{Machine, Outcome, StartError};
 
 use crate::guest;
-use crate::output::{OutputError, print};
+use crate::output::print;
 use crate::report::Verdict;
+use crate::transfer::SystemError;
 
 /// Scheduling steps after which a life counts as endless; a usual one takes some ten thousand.
 const MAXIMUM_STEPS: u64 = 5_000_000;
@@ -23,11 +24,11 @@ fn threads(jobs: Option<u64>, seeds: u64, processors: usize) -> u64 {
 /// Runs `life` for the numbers below `count` on several threads and gives the lowest for which it found something.
 ///
 /// Which one that is does not depend on the threads: all below a number that failed are run to their end.
-fn lowest_failure(
+fn lowest_failure<F: Send>(
     count: u64,
     threads: u64,
-    life: impl Fn(u64) -> Option<String> + Sync,
-) -> Option<(u64, String)> {
+    life: impl Fn(u64) -> Option<F> + Sync,
+) -> Option<(u64, F)> {
     let next = AtomicU64::new(0);
     let end = AtomicU64::new(count);
     let failures = Mutex::new(Vec::new());
@@ -49,14 +50,15 @@ fn lowest_failure(
             });
         }
     });
-    failures.into_inner().unwrap_or_default().into_iter().min()
+    let failures = failures.into_inner().unwrap_or_default();
+    failures.into_iter().min_by_key(|(number, _)| *number)
 }
 
 /// Runs the seeds on several threads and prints how to repeat the first failure.
 ///
 /// # Errors
 ///
-/// If nothing can be printed.
+/// If nothing can be printed, or a machine cannot be started.
 ///
 /// # Panics
 ///
@@ -66,20 +68,21 @@ pub fn explore(
     seeds: u64,
     processors: NonZeroUsize,
     jobs: Option<u64>,
-) -> Result<Verdict, OutputError> {
+) -> Result<Verdict, SystemError> {
     let here = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let bar = ProgressBar::new(seeds).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let failure = lowest_failure(seeds, threads(jobs, seeds, here), |number| {
-        let problem = life(first + number, processors);
+        let problem = life(first + number, processors).transpose();
         bar.inc(1);
         problem
     });
     if let Some((number, problem)) = failure {
         bar.abandon();
         let seed = first + number;
+        let problem = problem?;
         print(&format!(
             "seed {seed}: {problem}\n\
              repeat with: cargo sim explore --seed {seed} --seeds 1 --processors {processors}\n"
@@ -94,15 +97,15 @@ pub fn explore(
 }
 
 /// One life; what was wrong, if anything.
-fn life(seed: u64, processors: NonZeroUsize) -> Option<String> {
+fn life(seed: u64, processors: NonZeroUsize) -> Result<Option<String>, StartError> {
     let config = guest::eventful_config(seed, processors, MAXIMUM_STEPS);
-    match Machine::run(config, guest::eventful_life).outcome {
+    Ok(match Machine::try_run(config, guest::eventful_life)?.outcome {
         Outcome::Finished(Ok(())) => None,
         Outcome::Finished(Err(problem)) => Some(problem),
         Outcome::BugCheck(check) => Some(format!("{check:#?}")),
         Outcome::Hung(waiting) => Some(format!("the machine hangs: {}", waiting.join("; "))),
         Outcome::TooLong(waiting) => Some(format!("the machine does not end: {}", waiting.join("; "))),
-    }
+    })
 }
 
 #[cfg(test)]

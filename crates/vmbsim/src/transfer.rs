@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use ntsim::sched::Nanoseconds;
-use ntsim::{Config, Machine, Outcome};
+use ntsim::{Config, Machine, Outcome, StartError};
 use sha2::{Digest, Sha256};
 
 use crate::cli::Host;
@@ -64,9 +64,12 @@ pub struct Transfer {
     pub output: Output,
 }
 
-/// A file of the user's stopped the transfer.
+/// The system that the program runs on stopped the transfer.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub enum SystemError {
+    /// It lacks what a machine needs.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The input.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -88,8 +91,8 @@ fn hexadecimal(hash: Sha256) -> String {
 ///
 /// # Errors
 ///
-/// If the input cannot be read or what came back cannot be written.
-pub fn run(plan: Plan, output: Output, progress: ProgressBar) -> Result<Transfer, FileError> {
+/// If the machine cannot be started, the input not be read or what came back not be written.
+pub fn run(plan: Plan, output: Output, progress: ProgressBar) -> Result<Transfer, SystemError> {
     let config = Config {
         seed: plan.seed,
         processors: plan.processors,
@@ -99,7 +102,7 @@ pub fn run(plan: Plan, output: Output, progress: ProgressBar) -> Result<Transfer
     let host = plan.host;
     let live = Arc::new(Live::new(output, progress));
     let shared = Arc::clone(&live);
-    let report = Machine::run(config, move |system| guest::session(system, plan, &shared));
+    let report = Machine::try_run(config, move |system| guest::session(system, plan, &shared))?;
     let mut state = live.state();
     let mut transfer = Transfer {
         figures: state.figures.clone(),

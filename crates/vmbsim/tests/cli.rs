@@ -268,6 +268,10 @@ fn a_closed_pipe_ends_the_program_quietly() {
 }
 
 /// The most memory that the program had, in KiB.
+#[allow(
+    clippy::zombie_processes,
+    reason = "wait4 waits for it, and says what it used"
+)]
 fn peak_memory(arguments: &[&str]) -> i64 {
     let child = command(arguments).stdout(Stdio::null()).spawn().unwrap();
     let id = libc::pid_t::try_from(child.id()).unwrap();
@@ -302,6 +306,27 @@ fn memory_does_not_grow_with_the_data() {
     );
 }
 
+/// With too few addresses the program says how many it needs; with some gigabytes fewer than the machine has it runs.
+#[test]
+fn addresses_are_asked_for_as_they_are_needed() {
+    let limited = |kib: u32, arguments: &str| {
+        Command::new("sh")
+            .args(["-c", &format!("ulimit -v {kib} && exec \"$0\" {arguments}")])
+            .arg(env!("CARGO_BIN_EXE_vmbsim"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    for arguments in ["--json", "explore --seeds 3"] {
+        assert_eq!(limited(3_000_000, arguments).status.code(), Some(0));
+        let output = limited(200_000, arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("needs 256 MiB of address space"), "{error}");
+        assert!(error.contains("ulimit -v"), "{error}");
+    }
+}
+
 #[test]
 fn an_endless_input_is_sent_as_it_comes() {
     let mut child = command(&["--input", "/dev/zero", "--output", "-"])
@@ -325,11 +350,10 @@ fn a_signal_takes_the_unfinished_output_with_it() {
         .unwrap();
     // By then it has begun to write; if not, there is nothing to clean up either.
     std::thread::sleep(std::time::Duration::from_millis(500));
+    let id = libc::pid_t::try_from(child.id()).unwrap();
     // SAFETY: the child has not been waited for, so the number is its own.
-    assert_eq!(
-        unsafe { libc::kill(libc::pid_t::try_from(child.id()).unwrap(), libc::SIGTERM) },
-        0
-    );
+    let sent = unsafe { libc::kill(id, libc::SIGTERM) };
+    assert_eq!(sent, 0);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!output.exists());
 }
@@ -381,7 +405,8 @@ fn what_was_not_measured_is_not_claimed() {
 #[test]
 fn a_parameter_of_the_drivers_that_is_not_the_default_is_named() {
     let report = |size| {
-        let text = String::from_utf8(vmbsim(&["--message-size", size]).stdout).unwrap();
+        let result = vmbsim_with(b"little", &["--input", "-", "--message-size", size]);
+        let text = String::from_utf8(result.stdout).unwrap();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert!(report("16385").contains("MaximumMessageSize set to 65,536 bytes"));

@@ -70,7 +70,7 @@ impl CodeDriver {
     /// Runs a function as this driver's.
     pub fn call<R>(self, name: &'static str, function: impl FnOnce() -> R) -> R {
         let call = enter_driver(self.0, name);
-        let result = function();
+        let result = crate::stacks::on_driver_stack(function);
         call.leave();
         result
     }

@@ -1,24 +1,41 @@
-//! The kernel's addresses: one reservation, in which each block of memory has pages of its own.
+//! The kernel's addresses: a range, reserved as it is needed, in which each block of memory has pages of its own.
+//!
+//! Where the range begins does not depend on the process: a machine that runs alone has the same addresses for the same
+//! seed each time. Machines that run at the same time have ranges a multiple of 64 GiB apart.
 //!
 //! Addresses are handed out upwards and not again before the end is reached, so that a dangling pointer goes on pointing
 //! at nothing. Behind each block lies a page that is never accessible. Freed ranges become inaccessible in a way that
 //! merges them with their neighbours, for the real system limits how many ranges a process has.
 
-use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
 use crate::kernel::kernel;
+use crate::trace::Trace;
 
 use super::Owner;
 use super::phys::{self, PAGE_SIZE, Run};
 
-/// Addresses of one machine: 64 GiB. A reservation costs nothing.
+/// The most addresses of one machine: 64 GiB.
 const SIZE: usize = 64 << 30;
 
-/// How many freed blocks are remembered for the report of a use after free.
-const REMEMBERED: usize = 1 << 16;
+/// How many addresses are reserved at a time: 64 MiB.
+const STEP: usize = 64 << 20;
+
+/// Where the addresses of the first machine of a process begin; those of the machines that run at the same time follow,
+/// [`SIZE`] apart. Linux gives no program addresses there of its own accord.
+const FIRST: usize = 0x1000_0000_0000;
+
+/// How many machines of a process have their place.
+const PLACES: usize = 1024;
+
+/// The places that machines have now.
+static TAKEN: Mutex<[bool; PLACES]> = Mutex::new([false; PLACES]);
+
+/// How many freed blocks are remembered for the report of a use after free: of drivers, and of the rest of the system.
+const REMEMBERED: [usize; 2] = [1 << 16, 1 << 12];
 
 /// A pool block's particulars.
 pub(crate) struct Block {
@@ -28,7 +45,7 @@ pub(crate) struct Block {
     pub(crate) paged: bool,
     pub(crate) owner: Owner,
     /// Where it was allocated, with the verifier and for drivers only.
-    pub(crate) stack: Option<Backtrace>,
+    pub(crate) stack: Option<Trace>,
     /// On a lookaside list: out of bounds for everybody.
     pub(crate) hidden: Cell<bool>,
 }
@@ -58,27 +75,39 @@ impl Region {
 pub(crate) struct Freed {
     pub(crate) pages: usize,
     pub(crate) block: Option<Block>,
-    pub(crate) stack: Option<Backtrace>,
+    pub(crate) stack: Option<Trace>,
 }
 
 pub(crate) struct Arena {
+    place: usize,
     base: NonNull<u8>,
+    /// How many bytes from `base` are reserved.
+    reserved: usize,
     next: usize,
     pub(crate) live: BTreeMap<usize, Region>,
     pub(crate) freed: BTreeMap<usize, Freed>,
-    freed_order: VecDeque<usize>,
+    /// Drivers' blocks and others, each with the oldest first.
+    freed_order: [VecDeque<usize>; 2],
 }
 
 impl Arena {
-    pub(crate) fn new() -> Self {
-        let base = phys::reserve(SIZE).expect("addresses for the machine");
-        Self {
+    /// None if the real system has no addresses.
+    pub(crate) fn new() -> Option<Self> {
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = (0..PLACES).filter(|place| !taken[*place]);
+        let (place, base) = free
+            .into_iter()
+            .find_map(|place| Some((place, phys::reserve_at(FIRST + place * SIZE, STEP)?)))?;
+        taken[place] = true;
+        Some(Self {
+            place,
             base,
+            reserved: STEP,
             next: base.expose_provenance().get() + PAGE_SIZE,
             live: BTreeMap::new(),
             freed: BTreeMap::new(),
-            freed_order: VecDeque::new(),
-        }
+            freed_order: [VecDeque::new(), VecDeque::new()],
+        })
     }
 
     pub(crate) fn start(&self) -> usize {
@@ -86,17 +115,33 @@ impl Arena {
     }
 
     pub(crate) fn contains(&self, address: usize) -> bool {
-        address.wrapping_sub(self.start()) < SIZE
+        address.wrapping_sub(self.start()) < self.reserved
+    }
+
+    /// Reserves more addresses behind those that there are. False at the end, or if the real system has no more.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let more = bytes.next_multiple_of(STEP);
+        if self.reserved + more > SIZE {
+            return false;
+        }
+        let grown = phys::reserve_at(self.start() + self.reserved, more).is_some();
+        if grown {
+            self.reserved += more;
+        }
+        grown
     }
 
     /// Addresses for so many pages with an unused page behind them.
     fn find(&mut self, pages: usize) -> Option<usize> {
         let length = pages.checked_add(1)?.checked_mul(PAGE_SIZE)?;
-        let end = self.start() + SIZE;
         let mut wrapped = false;
         let mut candidate = self.next;
         loop {
+            let end = self.start() + self.reserved;
             if candidate.checked_add(length)? > end {
+                if self.grow(candidate + length - end) {
+                    continue;
+                }
                 if wrapped {
                     return None;
                 }
@@ -161,10 +206,16 @@ impl Arena {
     }
 
     pub(crate) fn remember(&mut self, start: usize, freed: Freed) {
+        let of_driver = freed
+            .block
+            .as_ref()
+            .is_some_and(|block| matches!(block.owner, Owner::Driver(_)));
+        let kind = usize::from(!of_driver);
         self.freed.insert(start, freed);
-        self.freed_order.push_back(start);
-        if self.freed_order.len() > REMEMBERED
-            && let Some(oldest) = self.freed_order.pop_front()
+        let order = &mut self.freed_order[kind];
+        order.push_back(start);
+        if order.len() > REMEMBERED[kind]
+            && let Some(oldest) = order.pop_front()
         {
             self.freed.remove(&oldest);
         }
@@ -221,8 +272,9 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: the reservation is the arena's own; the machine that used its addresses is gone.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), SIZE) };
+        // SAFETY: the reservations are the arena's own and lie one behind the other; the machine that used them is gone.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.reserved) };
+        TAKEN.lock().unwrap_or_else(PoisonError::into_inner)[self.place] = false;
     }
 }
 

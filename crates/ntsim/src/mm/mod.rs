@@ -26,8 +26,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::kernel::{DriverId, Leak, kernel};
+use crate::machine::StartError;
 
 pub use phys::PAGE_SIZE;
+pub(crate) use phys::reserve;
 
 /// On whose account memory is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -83,17 +85,20 @@ pub struct State {
 }
 
 impl State {
-    pub(crate) fn new() -> Self {
-        Self {
-            phys: phys::Physical::new(),
-            arena: RefCell::new(arena::Arena::new()),
+    /// # Errors
+    ///
+    /// If the real system has not what the guest's memory needs.
+    pub(crate) fn new() -> Result<Self, StartError> {
+        Ok(Self {
+            phys: phys::Physical::new().map_err(StartError::Memory)?,
+            arena: RefCell::new(arena::Arena::new().ok_or_else(StartError::addresses)?),
             counters: RefCell::default(),
             paged: RefCell::default(),
             paged_accessible: Cell::new(true),
             slists: slist::State::default(),
             lookaside: lookaside::State::default(),
             mdls: mdl::State::default(),
-        }
+        })
     }
 
     pub(crate) fn leaks(&self, driver: DriverId, leaks: &mut Vec<Leak>) {
@@ -109,4 +114,13 @@ pub(crate) fn going_away(address: usize, length: usize) {
     slist::going_away(address, length);
     mdl::going_away(address, length);
     crate::ke::going_away(address, length);
+}
+
+/// Whether the real system has so many bytes of address space to give now.
+pub(crate) fn addresses_available(bytes: usize) -> bool {
+    phys::reserve(bytes).is_some_and(|base| {
+        // SAFETY: the addresses were reserved just now, and nobody uses them.
+        unsafe { libc::munmap(base.as_ptr().cast(), bytes) };
+        true
+    })
 }

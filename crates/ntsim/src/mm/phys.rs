@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -18,6 +19,9 @@ pub const PAGE_SIZE: usize = 4096;
 
 /// Page frames of a machine: 4 GiB. The memfd is sparse: only pages that were touched take real memory.
 const FRAMES: u64 = 1 << 20;
+
+/// The host's mapping has at least so many of them: 64 MiB.
+const HOST_FRAMES: usize = 1 << 14;
 
 /// Mappings of at most this many pages get their pages at once.
 const POPULATED: usize = 16;
@@ -143,31 +147,42 @@ impl Drop for Addresses {
 }
 
 impl Physical {
-    pub(crate) fn new() -> Self {
+    /// # Errors
+    ///
+    /// If the real system has no such file.
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: the name is a constant string that ends in a zero byte.
         let descriptor = unsafe { libc::memfd_create(c"ntsim-guest-memory".as_ptr(), libc::MFD_CLOEXEC) };
-        assert!(descriptor >= 0, "no memfd for the guest's memory");
+        if descriptor < 0 {
+            return Err(io::Error::last_os_error());
+        }
         // SAFETY: the descriptor has just been opened, and nobody else has it.
         let file = unsafe { File::from_raw_fd(descriptor) };
-        file.set_len(FRAMES * PAGE_SIZE as u64)
-            .expect("a sparse file for the guest's memory");
+        file.set_len(FRAMES * PAGE_SIZE as u64)?;
         let mut frames = Frames::default();
         // Frame 0 is never handed out: a frame number of 0 in an MDL is a mistake.
         frames.free.insert(1, FRAMES - 1);
-        Self {
+        Ok(Self {
             file,
             frames: RefCell::new(frames),
             host: RefCell::new(None),
-        }
+        })
     }
 
-    /// The host's mapping of all frames, frame n at byte n * 4096; none if the real system refuses.
-    fn whole(&self) -> Option<Rc<Addresses>> {
+    /// The host's mapping of all frames below `end`, frame n at byte n * 4096; none if the real system refuses.
+    ///
+    /// It grows by a new mapping; the old one stays for those who use it.
+    fn whole(&self, end: usize) -> Option<Rc<Addresses>> {
         let mut host = self.host.borrow_mut();
-        if let Some(whole) = &*host {
+        if let Some(whole) = &*host
+            && whole.length >= end * PAGE_SIZE
+        {
             return Some(Rc::clone(whole));
         }
-        let count = usize::try_from(FRAMES).ok()?;
+        let count = end
+            .next_power_of_two()
+            .max(HOST_FRAMES)
+            .min(usize::try_from(FRAMES).ok()?);
         let whole = Rc::new(Addresses::reserve(count * PAGE_SIZE)?);
         let all = Run { first: 0, count };
         // SAFETY: the addresses were reserved just now, for as many pages.
@@ -297,6 +312,32 @@ pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
     NonNull::new(result.cast())
 }
 
+/// Reserves addresses at a place, if nothing is mapped there.
+pub(crate) fn reserve_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
+    // SAFETY: `MAP_FIXED_NOREPLACE` touches no existing memory.
+    let result = unsafe {
+        libc::mmap(
+            std::ptr::with_exposed_provenance_mut(address),
+            bytes,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE,
+            -1,
+            0,
+        )
+    };
+    if result == libc::MAP_FAILED {
+        return None;
+    }
+    let base = NonNull::new(result.cast::<u8>())?;
+    if base.addr().get() != address {
+        // A kernel older than 4.17 takes the address as a hint.
+        // SAFETY: the mapping was made just now, and nobody knows it.
+        unsafe { libc::munmap(result, bytes) };
+        return None;
+    }
+    Some(base)
+}
+
 /// The page frames behind a range of the guest's addresses; none if part of the range is not the guest's memory.
 #[must_use]
 pub fn frames_of(address: usize, length: usize) -> Option<Vec<u64>> {
@@ -326,9 +367,10 @@ impl HostMapping {
         let runs = runs_of(frames);
         let (base, addresses) = if runs.len() == 1 {
             // Frames that follow one another lie so in the mapping of everything.
-            let whole = physical.whole()?;
-            let offset = usize::try_from(first).ok()? * PAGE_SIZE;
-            // SAFETY: a frame in use is below `FRAMES`, so that its page is in the mapping.
+            let first = usize::try_from(first).ok()?;
+            let whole = physical.whole(first + frames.len())?;
+            let offset = first * PAGE_SIZE;
+            // SAFETY: the mapping has all frames up to the last of these.
             (unsafe { whole.base.add(offset) }, whole)
         } else {
             let own = Rc::new(Addresses::reserve(frames.len() * PAGE_SIZE)?);

@@ -5,13 +5,13 @@
 //! a pattern that is checked when the block is freed. Paged blocks are inaccessible while the running context is at
 //! `DISPATCH_LEVEL` or above. The checks that only special pool and Driver Verifier make need the verifier.
 
-use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::bugcheck::{Fault, StopCode, bug_check, bug_check_with_history, verifier_violation};
 use crate::export::{APC_LEVEL, DISPATCH_LEVEL, Irql, PASSIVE_LEVEL};
 use crate::kernel::{DriverId, Kernel, Leak, kernel};
+use crate::trace::Trace;
 
 use super::Owner;
 use super::arena::{self, Arena, Block, Freed, Region, Use};
@@ -68,8 +68,8 @@ fn current_irql(kernel: &Kernel) -> Irql {
 }
 
 /// Where a driver's call came from, for the history of a block.
-fn stack_for(kernel: &Kernel, owner: Owner) -> Option<Backtrace> {
-    (kernel.config.verifier && matches!(owner, Owner::Driver(_))).then(Backtrace::force_capture)
+fn stack_for(kernel: &Kernel, owner: Owner) -> Option<Trace> {
+    (kernel.config.verifier && matches!(owner, Owner::Driver(_))).then(Trace::capture)
 }
 
 /// A zeroed block; none when memory runs out. With the verifier paged pool at too high an IRQL is a bug check.
@@ -185,7 +185,7 @@ fn bad_free(address: usize, tag: Option<u32>) -> ! {
     bug_check(StopCode::BAD_POOL_CALLER, [0x99, address as u64, 0, 0], message)
 }
 
-fn history(freed: Freed) -> Vec<(&'static str, Backtrace)> {
+fn history(freed: Freed) -> Vec<(&'static str, Trace)> {
     let allocated = freed.block.and_then(|block| block.stack);
     let mut history = Vec::new();
     history.extend(allocated.map(|stack| ("allocated", stack)));
@@ -511,23 +511,10 @@ pub(crate) fn leaks(arena: &Arena, driver: DriverId, leaks: &mut Vec<Leak>) {
     }
 }
 
-/// The innermost functions of a stack that are not the simulator's or the standard library's own.
-pub(crate) fn origin_of(stack: &Backtrace) -> String {
-    let text = stack.to_string();
-    let functions: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.trim_start().split_once(": "))
-        .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
-        .map(|(_, name)| name)
-        .filter(|name| {
-            !["ntsim::", "std::", "core::", "alloc::", "<", "Ex", "Io"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-        })
-        .take(3)
-        .collect();
-    if functions.is_empty() {
-        return String::new();
-    }
-    format!(", allocated by {}", functions.join(", called by "))
+/// Where a driver allocated something, for people.
+pub(crate) fn origin_of(stack: &Trace) -> String {
+    stack
+        .origin()
+        .map(|origin| format!(", allocated by {origin}"))
+        .unwrap_or_default()
 }
