@@ -203,27 +203,39 @@ impl Event {
 
     /// Waits until the event is signaled; false if the timeout (in units of 100 ns) passed first.
     pub fn wait(&self, _irql: &mut impl AtPassive, timeout: Option<u64>) -> bool {
-        let mut relative = LARGE_INTEGER::default();
-        let timeout = match timeout {
-            None => core::ptr::null_mut(),
-            Some(units) => {
-                relative.QuadPart = i64::try_from(units).map_or(i64::MIN, i64::wrapping_neg);
-                &raw mut relative
-            }
-        };
-        // SAFETY: the event is initialised; the witness says that this is PASSIVE_LEVEL, where waiting is allowed; the timeout is NULL or
-        // points to a local.
-        let status = unsafe {
-            KeWaitForSingleObject(
-                self.0.get().cast(),
-                _KWAIT_REASON::Executive,
-                KERNEL_MODE,
-                0,
-                timeout,
-            )
-        };
-        status != STATUS_TIMEOUT
+        // SAFETY: the event is initialised; the witness says that this is PASSIVE_LEVEL, where waiting is allowed.
+        unsafe { wait_for(self.0.get(), timeout) }
     }
+}
+
+/// Waits until an event is signaled; false if the timeout (in units of 100 ns) passed first.
+///
+/// The wait is in kernel mode and not alertable, and the object is no mutex: then the documentation knows no other status than
+/// these two, and without a timeout none but that of the signaled event.
+///
+/// # Safety
+///
+/// The event is initialised and stays; the IRQL is `PASSIVE_LEVEL`.
+unsafe fn wait_for(event: *mut KEVENT, timeout: Option<u64>) -> bool {
+    let mut relative = LARGE_INTEGER::default();
+    let timeout = match timeout {
+        None => core::ptr::null_mut(),
+        Some(units) => {
+            relative.QuadPart = i64::try_from(units).map_or(i64::MIN, i64::wrapping_neg);
+            &raw mut relative
+        }
+    };
+    // SAFETY: as the caller says; the timeout is NULL or points to a local.
+    let status = unsafe {
+        KeWaitForSingleObject(
+            event.cast(),
+            _KWAIT_REASON::Executive,
+            KERNEL_MODE,
+            0,
+            timeout,
+        )
+    };
+    status != STATUS_TIMEOUT
 }
 
 /// Rundown protection: counts users, refuses new ones once it runs down, and waits for the last.
@@ -350,15 +362,7 @@ impl Gate {
             return;
         }
         // SAFETY: the event is initialised, and signaled by the last use; the witness says PASSIVE_LEVEL, where waiting is allowed.
-        unsafe {
-            KeWaitForSingleObject(
-                self.last.get().cast(),
-                _KWAIT_REASON::Executive,
-                KERNEL_MODE,
-                0,
-                core::ptr::null_mut(),
-            );
-        }
+        let _signaled = unsafe { wait_for(self.last.get(), None) };
     }
 
     /// Lets uses through, if it is closed.
