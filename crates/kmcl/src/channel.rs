@@ -14,7 +14,6 @@
 //! [`Sender`] comes only from the callbacks of a channel that is open.
 //!
 //! ```
-//! # use core::num::NonZeroU32;
 //! # use kmcl::{channel::{Channel, Handler}, interface::Interface, irql::Passive, status::Error};
 //! # #[cfg(not(windows))]
 //! # use wdk_sys_lite as wdk_sys;
@@ -27,10 +26,9 @@
 //!     handler: H,
 //!     irql: &mut Passive<'_>,
 //! ) -> Result<Channel<H>, Error> {
-//!     let pages = NonZeroU32::new(16).ok_or(Error::InvalidLength)?;
 //!     // SAFETY: as the caller says.
 //!     let mut config = unsafe { interface.channel(parent, handler, irql) }?;
-//!     config.ring_pages(pages, pages, irql)?.friendly_name(&[0x6B, 0x6D], irql)?;
+//!     config.ring_pages(16, 16, irql)?.friendly_name(&[0x6B, 0x6D], irql)?;
 //!     // What cannot be enabled comes back, and is cleaned up here.
 //!     Ok(config.enable(irql)?)
 //! }
@@ -42,7 +40,6 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::num::NonZeroU32;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -59,7 +56,7 @@ use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive, at_passive_l
 use crate::lookaside::{Counters, LookasideList};
 use crate::packet::{Completed, Node, Sender, Transaction};
 use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
-use crate::status::{Error, Status};
+use crate::status::{Error, Status, not_zero};
 use crate::sync::{Confined, Gate, NotForHandlers};
 
 const TAG: Tag = Tag::new(*b"KmCh");
@@ -509,12 +506,9 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// # Errors
     ///
-    /// KMCL's.
-    pub fn maximum_packet_size(
-        &mut self,
-        bytes: NonZeroU32,
-        _irql: &mut Passive<'_>,
-    ) -> Result<&mut Self, Error> {
+    /// [`Error::InvalidLength`] for 0, or KMCL's.
+    pub fn maximum_packet_size(&mut self, bytes: u32, _irql: &mut Passive<'_>) -> Result<&mut Self, Error> {
+        let bytes = not_zero(bytes)?;
         // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
@@ -533,13 +527,14 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// # Errors
     ///
-    /// KMCL's.
+    /// [`Error::InvalidLength`] for 0 of either, or KMCL's.
     pub fn maximum_external_data(
         &mut self,
-        bytes: NonZeroU32,
-        chain: NonZeroU32,
+        bytes: u32,
+        chain: u32,
         _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
+        let (bytes, chain) = (not_zero(bytes)?, not_zero(chain)?);
         // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
@@ -555,13 +550,14 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// # Errors
     ///
-    /// KMCL's.
+    /// [`Error::InvalidLength`] for 0 of either, or KMCL's.
     pub fn ring_pages(
         &mut self,
-        incoming: NonZeroU32,
-        outgoing: NonZeroU32,
+        incoming: u32,
+        outgoing: u32,
         _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
+        let (incoming, outgoing) = (not_zero(incoming)?, not_zero(outgoing)?);
         // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never been enabled.
         Status::check(unsafe {
             call!(
@@ -678,7 +674,12 @@ impl<H: Handler> ChannelConfig<H> {
     }
 
     /// How many received packets may be outstanding.
-    pub fn transaction_quota(&mut self, quota: NonZeroU32) -> &mut Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLength`] for 0.
+    pub fn transaction_quota(&mut self, quota: u32) -> Result<&mut Self, Error> {
+        let quota = not_zero(quota)?;
         // SAFETY: the channel is allocated; the quota is not zero.
         unsafe {
             call!(
@@ -686,7 +687,7 @@ impl<H: Handler> ChannelConfig<H> {
                 VmbChannelSetTransactionQuota(self.0.channel(), quota.get())
             );
         };
-        self
+        Ok(self)
     }
 
     /// Starts paused: after `enable` the channel opens and waits for [`Channel::start`].
@@ -803,7 +804,12 @@ impl<H: Handler> Channel<H> {
     }
 
     /// How many received packets may be outstanding. A higher quota starts a stalled queue only when the next packet is completed.
-    pub fn transaction_quota(&self, quota: NonZeroU32) {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLength`] for 0.
+    pub fn transaction_quota(&self, quota: u32) -> Result<(), Error> {
+        let quota = not_zero(quota)?;
         // SAFETY: the channel is allocated; the quota is not zero.
         unsafe {
             call!(
@@ -811,6 +817,7 @@ impl<H: Handler> Channel<H> {
                 VmbChannelSetTransactionQuota(self.owned.channel(), quota.get())
             );
         };
+        Ok(())
     }
 
     /// The instance GUID of the device on the bus.

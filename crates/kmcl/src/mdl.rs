@@ -3,12 +3,11 @@
 //! Memory that goes with one request belongs to its [`Transaction`](crate::packet::Transaction), which stays until the host has answered:
 //!
 //! ```
-//! # use core::num::NonZeroU32;
 //! # use kmcl::{mdl::{External, HostBuffer, Mdl}, packet::Transaction, pool::Tag, status::Error};
 //! struct Fill { data: Mdl, request: [u8; 8] }
 //!
 //! impl Fill {
-//!     fn try_new(bytes: NonZeroU32) -> Result<Self, Error> {
+//!     fn try_new(bytes: u32) -> Result<Self, Error> {
 //!         let buffer = HostBuffer::try_new(bytes, Tag::new(*b"Fill"))?;
 //!         let data = Mdl::try_new(buffer)?;
 //!         Ok(Self { data, request: [1; 8] })
@@ -20,9 +19,9 @@
 //!         &self.request
 //!     }
 //!
-//!     fn external(&self) -> Option<External<'_>> {
+//!     fn external(&self) -> Result<Option<External<'_>>, Error> {
 //!         // Whole pages: whatever of them is not described, the host could see as well.
-//!         External::new(self.data.as_ref(), 0, NonZeroU32::new(self.data.buffer().length())?)
+//!         External::new(self.data.as_ref(), 0, self.data.buffer().length()).map(Some)
 //!     }
 //! }
 //! ```
@@ -36,7 +35,7 @@ use wdk_sys::{PFN_NUMBER, PMDL};
 
 use crate::host::{HostBytes, copy_in};
 use crate::pool::{PAGE_SIZE, Tag, allocate, free};
-use crate::status::Error;
+use crate::status::{Error, not_zero};
 
 /// Zeroed nonpaged memory of whole pages, on a page boundary, which the host may read and write at any time.
 ///
@@ -61,9 +60,9 @@ impl HostBuffer {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] above 2 GiB, [`Error::NoMemory`].
-    pub fn try_new(bytes: NonZeroU32, tag: Tag) -> Result<Self, Error> {
-        let pages = (bytes.get() as usize).div_ceil(PAGE_SIZE);
+    /// [`Error::InvalidLength`] for none, [`Error::TooLarge`] above 2 GiB, [`Error::NoMemory`].
+    pub fn try_new(bytes: u32, tag: Tag) -> Result<Self, Error> {
+        let pages = (not_zero(bytes)?.get() as usize).div_ceil(PAGE_SIZE);
         let bytes = pages.checked_mul(PAGE_SIZE).ok_or(Error::TooLarge)?;
         let length = i32::try_from(bytes).map_err(|_| Error::TooLarge)?.cast_unsigned();
         let start = allocate(bytes, tag, true).ok_or(Error::NoMemory)?;
@@ -223,11 +222,18 @@ pub struct External<'a> {
 }
 
 impl<'a> External<'a> {
-    /// A part of an MDL; none if it is not within it.
-    #[must_use]
-    pub fn new(mdl: MdlRef<'a>, offset: u32, length: NonZeroU32) -> Option<Self> {
-        let end = offset.checked_add(length.get())?;
-        (end <= mdl.length).then_some(Self { mdl, offset, length })
+    /// A part of an MDL: `length` bytes from the offset on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLength`] for a length of 0, and for a part that is not within the MDL.
+    pub fn new(mdl: MdlRef<'a>, offset: u32, length: u32) -> Result<Self, Error> {
+        let length = not_zero(length)?;
+        let end = offset.checked_add(length.get()).ok_or(Error::InvalidLength)?;
+        if end > mdl.length {
+            return Err(Error::InvalidLength);
+        }
+        Ok(Self { mdl, offset, length })
     }
 }
 

@@ -40,7 +40,8 @@
 //!         if done.status().is_success() && let Some(answer) = done.reply().read::<u64>(0) {
 //!             let _latency = answer.wrapping_sub(done.context().when);
 //!         }
-//!         // Dropped, the packet is freed; `done.into_packet()` would keep it, to send it again.
+//!         // Dropped, the packet is freed; `done.into_packet()` would keep it, to send it again, and `done.into_context()`
+//!         // keeps the context alone.
 //!     }
 //! #   fn process_packet<'c>(&self, _: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
 //! #       packet.complete(&[])
@@ -85,9 +86,14 @@ pub trait Transaction: Send + 'static {
     /// The message. It must not be empty; it is read while the packet is sent, perhaps until it is completed.
     fn payload(&self) -> &[u8];
 
-    /// External data that goes with it. Such a packet is sent with [`Mode::Transact`]: the host uses the memory until it completes the packet.
-    fn external(&self) -> Option<External<'_>> {
-        None
+    /// External data that goes with it; none unless it is overridden. Such a packet is sent with [`Mode::Transact`]: the host uses the memory
+    /// until it completes the packet.
+    ///
+    /// # Errors
+    ///
+    /// Why there is data that cannot be described. The packet is not sent then: its send fails with this error, and gives it back.
+    fn external(&self) -> Result<Option<External<'_>>, Error> {
+        Ok(None)
     }
 
     /// Page frames for [`OwnedPacket::send_with_pfns`].
@@ -112,6 +118,14 @@ pub struct SendError<P> {
     /// The packet; none if KMCL has run its completion routine all the same, which then has delivered it to
     /// [`Handler::completed`].
     pub packet: Option<P>,
+}
+
+impl<H: Handler> SendError<OwnedPacket<H>> {
+    /// Frees the packet and keeps the context; none if the packet has gone to [`Handler::completed`].
+    #[must_use]
+    pub fn into_context(self) -> Option<H::Transaction> {
+        self.packet.map(OwnedPacket::into_context)
+    }
 }
 
 impl<P> fmt::Debug for SendError<P> {
@@ -670,8 +684,8 @@ impl<H: Handler> OwnedPacket<H> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. External data with
-    /// [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
+    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. An error of
+    /// [`Transaction::external`] is this send's. External data with [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
     #[allow(
         clippy::inline_always,
         reason = "what is inline is shorter than the result that a call hands over in memory"
@@ -683,14 +697,18 @@ impl<H: Handler> OwnedPacket<H> {
             Mode::Transact => VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
         };
         match self.context().external() {
-            Some(_) if mode == Mode::Notify => {
+            Err(error) => Err(SendError {
+                error,
+                packet: Some(self),
+            }),
+            Ok(Some(_)) if mode == Mode::Notify => {
                 let error = Error::Status(Status(STATUS_INVALID_PARAMETER));
                 Err(SendError {
                     error,
                     packet: Some(self),
                 })
             }
-            Some(External { mdl, offset, length }) => {
+            Ok(Some(External { mdl, offset, length })) => {
                 let (mdl, external_length) = (mdl.as_ptr(), length.get());
                 self.send_with(|table, packet, start, length| {
                     // SAFETY: as `send_with` demands; the part is within the MDL, whose pages the context keeps; completion is waited for.
@@ -710,7 +728,7 @@ impl<H: Handler> OwnedPacket<H> {
                     }
                 })
             }
-            None => self.send_with(|table, packet, start, length| {
+            Ok(None) => self.send_with(|table, packet, start, length| {
                 // SAFETY: as `send_with` demands; no external data.
                 unsafe {
                     call!(
@@ -883,6 +901,13 @@ impl<H: Handler> Completed<'_, H> {
     #[inline]
     pub fn into_packet(self) -> OwnedPacket<H> {
         self.packet
+    }
+
+    /// Frees the packet and keeps the context. What is needed of the reply is to be copied out before.
+    #[must_use]
+    #[inline]
+    pub fn into_context(self) -> H::Transaction {
+        self.packet.into_context()
     }
 }
 

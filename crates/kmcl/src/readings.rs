@@ -33,7 +33,7 @@
 //! | C27 | who calls a lookaside list's allocate routine, and with what | the entry goes to the caller; the list's own routines are called |
 //! | C28 | the IRQL of lists with paged entries | entries are nonpaged |
 //! | C29 | success codes of a restore | a server's function, not in this table |
-//! | C30 | length 0 of an MDL: all of it, or invalid | cannot be said: [`External`](crate::mdl::External) is not empty, sizes are `NonZeroU32` |
+//! | C30 | length 0 of an MDL: all of it, or invalid | cannot be said: [`External`](crate::mdl::External) is not empty, and a size of 0 is refused before KMCL sees it |
 //! | C31 | a query that is answered with less than was asked for | size, version and each function are checked, in a table zeroed before |
 //!
 //! # Silences

@@ -1,8 +1,6 @@
 //! Uses the library's generic paths, so that they are compiled here. It is not run.
 #![no_std]
 
-use core::num::NonZeroU32;
-
 use kmcl::channel::{Channel, ChannelConfig, ClosedChannel, Context, Handler, PostStarted, Running};
 use kmcl::host::HostBytes;
 use kmcl::incoming::{Disposition, External as Data, Incoming, PendingIncoming};
@@ -27,9 +25,11 @@ impl Transaction for Message {
         &self.bytes
     }
 
-    fn external(&self) -> Option<External<'_>> {
-        let mdl = self.mdl.as_ref()?.as_ref();
-        External::new(mdl, 0, NonZeroU32::new(mdl.length())?)
+    fn external(&self) -> Result<Option<External<'_>>, Error> {
+        let Some(mdl) = self.mdl.as_ref().map(Mdl::as_ref) else {
+            return Ok(None);
+        };
+        External::new(mdl, 0, mdl.length()).map(Some)
     }
 }
 
@@ -110,9 +110,9 @@ pub unsafe fn open(interface: &Interface, irql: &mut Passive<'_>) -> Result<Chan
     // SAFETY: as the caller says.
     let mut config = unsafe { interface.channel(core::ptr::null_mut(), driver, irql) }?;
     config
-        .maximum_packet_size(NonZeroU32::MIN, irql)?
-        .ring_pages(NonZeroU32::MIN, NonZeroU32::MIN, irql)?
-        .maximum_external_data(NonZeroU32::MIN, NonZeroU32::MIN, irql)?
+        .maximum_packet_size(1, irql)?
+        .ring_pages(1, 1, irql)?
+        .maximum_external_data(1, 1, irql)?
         .friendly_name(&[b'a' as u16], irql)?
         .pipe(irql)?;
     Ok(config)
@@ -137,7 +137,7 @@ pub fn packet(sender: &Sender<Driver>) -> Result<Packet<Driver>, Error> {
 }
 
 pub fn send(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<OwnedPacket<Driver>> {
-    let mdl = HostBuffer::try_new(NonZeroU32::MIN, TAG)
+    let mdl = HostBuffer::try_new(1, TAG)
         .ok()
         .and_then(|buffer| Mdl::try_new(buffer).ok());
     let packet = sender.transaction(Message { bytes, mdl }).ok()?;
@@ -146,11 +146,7 @@ pub fn send(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<OwnedPacket<Driv
 
 pub fn send_in_place(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<Message> {
     let packet = sender.transaction_in_place(Message { bytes, mdl: None }).ok()?;
-    packet
-        .send(Mode::Notify)
-        .err()?
-        .packet
-        .map(OwnedPacket::into_context)
+    packet.send(Mode::Notify).err()?.into_context()
 }
 
 pub fn lookaside(list: &LookasideList<[u64; 8]>, irql: &mut Dispatch<'_>) -> u64 {

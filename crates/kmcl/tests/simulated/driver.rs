@@ -4,7 +4,6 @@
 //! I/O request, a test asks for by calling a function here, in the driver's name.
 
 use std::cell::Cell;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running};
@@ -187,6 +186,8 @@ pub struct Message {
     resends: u32,
     mode: Mode,
     data: Option<Mdl>,
+    /// How many bytes of `data` go with the message.
+    described: u32,
     frames: [PageFrame; 2],
 }
 
@@ -198,6 +199,7 @@ impl Message {
             resends,
             mode,
             data,
+            described: 4000,
             frames: [0; 2],
         };
         message.bytes[..bytes.len()].copy_from_slice(bytes);
@@ -210,8 +212,10 @@ impl Transaction for Message {
         &self.bytes[..self.length]
     }
 
-    fn external(&self) -> Option<External<'_>> {
-        External::new(self.data.as_ref()?.as_ref(), 8, NonZeroU32::new(4000)?)
+    fn external(&self) -> Result<Option<External<'_>>, Error> {
+        let Some(data) = &self.data else { return Ok(None) };
+        // What the test asks for may be more than there is.
+        External::new(data.as_ref(), 8, self.described).map(Some)
     }
 
     fn pfns(&self) -> &[PageFrame] {
@@ -280,17 +284,20 @@ impl State {
     /// Sends a message.
     pub fn send(&self, bytes: &[u8], mode: Mode, how: How, irql: &mut impl Irql) -> Result<(), Error> {
         let sender = self.sender(irql).ok_or(Error::NotOpen)?;
-        let data = if how == How::External {
-            let buffer = HostBuffer::try_new(NonZeroU32::new(4096).ok_or(Error::InvalidLength)?, TAG)?;
+        let data = if matches!(how, How::External | How::TooMuchExternal) {
+            let buffer = HostBuffer::try_new(4096, TAG)?;
             buffer.write(8, &[3; 100]);
             Some(Mdl::try_new(buffer)?)
         } else {
             None
         };
-        let message = Message::new(bytes, self.options.resends, mode, data);
+        let mut message = Message::new(bytes, self.options.resends, mode, data);
+        if how == How::TooMuchExternal {
+            message.described = 4096;
+        }
         let packet = match how {
             How::InPlace => sender.transaction_in_place(message),
-            How::Allocated | How::External => sender.transaction(message),
+            How::Allocated | How::External | How::TooMuchExternal => sender.transaction(message),
         };
         self.launch(packet?)
     }
@@ -330,7 +337,7 @@ impl State {
         by_mdl: bool,
         irql: &mut impl kmcl::irql::AtPassive,
     ) -> Result<u32, Error> {
-        let buffer = HostBuffer::try_new(NonZeroU32::new(5000).ok_or(Error::InvalidLength)?, TAG)?;
+        let buffer = HostBuffer::try_new(5000, TAG)?;
         buffer.write(4090, b"across the pages");
         let gpadl = if by_mdl {
             let mdl = Mdl::try_new(buffer)?;
@@ -368,6 +375,8 @@ pub enum How {
     Allocated,
     InPlace,
     External,
+    /// With more external data than there is memory, which cannot be described.
+    TooMuchExternal,
 }
 
 impl Handler for Client {
@@ -543,8 +552,11 @@ impl Handler for Client {
         if done.context().resends > 0 {
             done.context_mut().resends -= 1;
             let _ = state.launch(done.into_packet());
-        } else {
+        } else if done.context().length % 2 == 0 {
             drop(done);
+        } else {
+            // The packet is freed; what went with it is the driver's again.
+            drop(done.into_context());
         }
         // Other processors go on while this one takes locks; the handler is there all the same.
         for _ in 0..state.options.lingers {
@@ -568,7 +580,6 @@ impl Device {
     /// `device` is a valid function device object.
     unsafe fn prepare(&self, device: WDFDEVICE, irql: &mut Passive<'_>) -> Result<(), Error> {
         static NAME: [u16; 2] = [0x6B, 0x6D];
-        let size = |bytes| NonZeroU32::new(bytes).ok_or(Error::InvalidLength);
         let options = self.state.options;
         // SAFETY: the device is valid, and its physical device object stays until after `release`.
         let (interface, parent) = unsafe {
@@ -600,15 +611,27 @@ impl Device {
         }
         // SAFETY: as above.
         let mut config = unsafe { interface.channel(parent, Client(self.state.clone()), irql) }?;
+        // KMCL is never told of a 0.
+        let zeros = [
+            config.maximum_packet_size(0, irql).err(),
+            config.maximum_external_data(0, 1, irql).err(),
+            config.maximum_external_data(1, 0, irql).err(),
+            config.ring_pages(0, 1, irql).err(),
+            config.ring_pages(1, 0, irql).err(),
+            config.transaction_quota(0).err(),
+        ];
+        if zeros.iter().any(|refused| *refused != Some(Error::InvalidLength)) {
+            count(&self.state.counts.bad, 1);
+        }
         config
-            .maximum_packet_size(size(256)?, irql)?
-            .maximum_external_data(size(65536)?, size(4)?, irql)?
-            .ring_pages(size(4)?, size(4)?, irql)?
+            .maximum_packet_size(256, irql)?
+            .maximum_external_data(65536, 4, irql)?
+            .ring_pages(4, 4, irql)?
             .client_context_size(16, irql)?
             .friendly_name(&NAME, irql)?
             .incoming_at_passive(options.at_passive, irql);
-        if let Some(quota) = NonZeroU32::new(options.quota) {
-            config.transaction_quota(quota);
+        if options.quota > 0 {
+            config.transaction_quota(options.quota)?;
         }
         if options.pipe {
             config.pipe(irql)?;

@@ -200,11 +200,7 @@ pub fn complaints(declared: &Declared, facts: &Facts) -> Vec<String> {
         match fact {
             Some(fact) => {
                 let there = fact.signature();
-                review.compare(
-                    &format!("fn {name}"),
-                    &shown(&export.signature),
-                    &shown(&there),
-                );
+                review.compare(&format!("fn {name}"), &shown(&export.signature), &shown(&there));
                 review.compare(
                     &format!("fn {name} (attributes)"),
                     &export.attributes,
