@@ -54,6 +54,7 @@ use crate::incoming::{Disposition, Incoming};
 use crate::interface::{Interface, routes};
 use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive, at_passive_level};
 use crate::lookaside::{Counters, LookasideList};
+use crate::mdl::Lent;
 use crate::packet::{Completed, Node, Sender, Transaction};
 use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
 use crate::status::{Error, Status, not_zero};
@@ -262,6 +263,8 @@ pub(crate) struct Shared<H: Handler> {
     pub(crate) nodes: ManuallyDrop<LookasideList<Node<H>>>,
     pub(crate) handler: ManuallyDrop<H>,
     pub(crate) gpadls: crate::gpadl::List,
+    /// Memory of synchronous requests that failed, which the host may have until the channel is disabled.
+    pub(crate) lent: Lent,
     interface: ManuallyDrop<Interface>,
     /// What KMCL is given pointers to: no text says whether it copies them, so they stay until after the cleanup.
     callbacks: UnsafeCell<VMB_CHANNEL_STATE_CHANGE_CALLBACKS>,
@@ -390,6 +393,8 @@ impl<H: Handler> Drop for Owned<H> {
             call!(shared.table(), VmbChannelCleanup(shared.channel));
             shared.drop_parts();
         }
+        // What a request has left that ended after the channel was disabled. Senders may keep what is shared, but not this.
+        shared.lent.free(&mut irql);
     }
 }
 
@@ -433,6 +438,7 @@ impl Interface {
             nodes: ManuallyDrop::new(nodes),
             handler: ManuallyDrop::new(handler),
             gpadls: crate::gpadl::List::new(),
+            lent: Lent::new(),
             interface: ManuallyDrop::new(self.clone()),
             callbacks: UnsafeCell::new(VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default()),
             name: UnsafeCell::new(UNICODE_STRING::default()),
@@ -786,9 +792,11 @@ impl<H: Handler> Channel<H> {
         ClosedChannel(unsafe { core::mem::ManuallyDrop::take(&mut this.owned) })
     }
 
-    fn disable_now(&self, _irql: &mut Passive<'_>) {
+    fn disable_now(&self, irql: &mut Passive<'_>) {
         // SAFETY: the channel is enabled; PASSIVE_LEVEL outside callbacks by the witness.
         unsafe { call!(self.owned.table(), VmbChannelDisable(self.owned.channel())) };
+        // The host has let go of the channel.
+        self.owned.shared.lent.free(irql);
     }
 
     /// Pauses: nothing is received until [`Channel::start`]. Waits until every received packet is completed.

@@ -61,7 +61,7 @@
 //! | `VmbChannelPacketFail` | [`Incoming::fail`](crate::incoming::Incoming::fail) | DISPATCH | consumes the packet; the queue stops |
 //! | `VmbChannelPacketGetExternalData` | [`Incoming::external_data`](crate::incoming::Incoming::external_data) | DISPATCH | in the callback; the MDL is KMCL's until completion |
 //! | `VmbChannelPause` | [`Channel::pause`, `ChannelConfig::start_paused`](crate::channel::Channel::pause) | PASSIVE, not in callbacks | waits for received packets |
-//! | `VmbChannelSendSynchronousRequest` | [`Sender::sync_request`](crate::packet::Sender::sync_request) | PASSIVE, where replies may be awaited | started |
+//! | `VmbChannelSendSynchronousRequest` | [`Sender::sync_request`, `Sender::sync_request_with`](crate::packet::Sender::sync_request) | PASSIVE, where replies may be awaited | started |
 //! | `VmbChannelSetIncomingProcessingAtPassive` | [`ChannelConfig::incoming_at_passive`](crate::channel::ChannelConfig::incoming_at_passive) | PASSIVE | configuration |
 //! | `VmbChannelSetInterruptLatency` | [`Context::set_interrupt_latency`](crate::channel::Context::set_interrupt_latency) | PASSIVE | opened to closed, in callbacks |
 //! | `VmbChannelSetPointer` | [`Interface::channel`](crate::interface::Interface::channel) | PASSIVE | before enable |

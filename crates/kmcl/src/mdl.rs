@@ -26,6 +26,7 @@
 //! }
 //! ```
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
@@ -34,8 +35,12 @@ use wdk_sys::ntddk::{IoAllocateMdl, IoFreeMdl, MmBuildMdlForNonPagedPool};
 use wdk_sys::{PFN_NUMBER, PMDL};
 
 use crate::host::{HostBytes, copy_in};
-use crate::pool::{PAGE_SIZE, Tag, allocate, free};
+use crate::irql::Irql;
+use crate::pool::{InPool, PAGE_SIZE, PoolBox, Tag, allocate, free};
 use crate::status::{Error, not_zero};
+use crate::sync::SpinLock;
+
+const TAG: Tag = Tag::new(*b"KmMd");
 
 /// Zeroed nonpaged memory of whole pages, on a page boundary, which the host may read and write at any time.
 ///
@@ -100,6 +105,13 @@ impl HostBuffer {
     }
 }
 
+/// The name alone: what is in it is the host's.
+impl fmt::Debug for HostBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostBuffer")
+    }
+}
+
 impl Drop for HostBuffer {
     fn drop(&mut self) {
         // SAFETY: by the invariant the block is ours, with this tag.
@@ -161,6 +173,12 @@ impl Mdl {
             length: self.buffer.length(),
             lifetime: PhantomData,
         }
+    }
+}
+
+impl fmt::Debug for Mdl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mdl")
     }
 }
 
@@ -234,6 +252,52 @@ impl<'a> External<'a> {
             return Err(Error::InvalidLength);
         }
         Ok(Self { mdl, offset, length })
+    }
+}
+
+/// A place for memory that the host may still use when a synchronous request has failed.
+pub(crate) struct Place(PoolBox<Kept>);
+
+struct Kept {
+    mdl: Option<Mdl>,
+    next: Option<PoolBox<Kept>>,
+}
+
+impl Place {
+    /// An empty one.
+    pub(crate) fn try_new() -> Result<Self, Error> {
+        PoolBox::try_new_with(TAG, || Kept {
+            mdl: None,
+            next: None,
+        })
+        .map(Self)
+    }
+}
+
+/// Memory that a channel keeps until the host cannot use it any more.
+pub(crate) struct Lent(SpinLock<Option<PoolBox<Kept>>>);
+
+impl Lent {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self(SpinLock::new(None))
+    }
+
+    /// Keeps an MDL, with its memory.
+    pub(crate) fn keep(&self, place: Place, mdl: Mdl, irql: &mut impl Irql) {
+        let Place(mut kept) = place;
+        kept.mdl = Some(mdl);
+        let mut first = self.0.lock(irql);
+        kept.next = first.take();
+        *first = Some(kept);
+    }
+
+    /// Frees what is kept, one after the other: dropped from the first, they would take a frame of the stack each.
+    pub(crate) fn free(&self, irql: &mut impl Irql) {
+        let mut next = self.0.lock(irql).take();
+        while let Some(mut kept) = next {
+            next = kept.next.take();
+        }
     }
 }
 

@@ -65,7 +65,7 @@ use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER,
     VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
 };
-use wdk_sys::{LARGE_INTEGER, NTSTATUS, PVOID, STATUS_INVALID_PARAMETER};
+use wdk_sys::{LARGE_INTEGER, NTSTATUS, PMDL, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER};
 
 use crate::channel::{Handler, Running, Shared, SharedRef, call};
 use crate::claim::{Claim, Send as SendNumber};
@@ -73,9 +73,10 @@ use crate::host::HostBytes;
 use crate::interface::routes;
 use crate::irql::{AtPassive, Dispatch, MayAwaitReply};
 use crate::lookaside::Counters;
-use crate::mdl::{External, PageFrame};
+use crate::mdl::{External, Mdl, PageFrame, Place};
 use crate::pool::{self, PoolArc, Tag};
 use crate::status::{Error, Status};
+use crate::sync::GateGuard;
 
 const TAG: Tag = Tag::new(*b"KmPk");
 
@@ -277,19 +278,107 @@ impl<H: Handler> Sender<H> {
         timeout: Option<NonZeroU64>,
         _irql: &mut impl MayAwaitReply,
     ) -> Result<usize, Error> {
-        let shared = &self.0;
+        let mut request = Request::new(&self.0, payload, reply)?;
+        let (status, length) = request.send(core::ptr::null_mut(), timeout);
+        Status::check(status)?;
+        Ok(length)
+    }
+
+    /// As [`Sender::sync_request`], with memory that the host may use meanwhile: the whole of it, for which the channel must be configured
+    /// ([`maximum_external_data`](crate::channel::ChannelConfig::maximum_external_data)). It comes back with the number of bytes of the reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::sync_request`], and [`Error::NoMemory`]; with the memory if the host has not seen it, or has answered and lets go of it. If the
+    /// time ran out or the channel closed, the host may still use the memory, and no text says until when: the channel then keeps it until it has
+    /// been disabled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use core::num::NonZeroU64;
+    /// # use kmcl::{channel::{Handler, PostStarted}, mdl::{HostBuffer, Mdl}, pool::Tag, status::Error};
+    /// /// In `post_started`: asks the host for a page of data, and waits a second for it.
+    /// fn first_word<H: Handler>(cx: &mut PostStarted<'_, H>) -> Result<Option<u64>, Error> {
+    ///     let page = Mdl::try_new(HostBuffer::try_new(4096, Tag::new(*b"Page"))?)?;
+    ///     let mut reply = [0; 8];
+    ///     let second = NonZeroU64::new(10_000_000);
+    ///     let (_bytes, page) = cx.sender().sync_request_with(b"fill", page, &mut reply, second, cx.irql())?;
+    ///     Ok(page.buffer().view().read::<u64>(0))
+    /// }
+    /// ```
+    pub fn sync_request_with(
+        &self,
+        payload: &[u8],
+        data: Mdl,
+        reply: &mut [u8],
+        timeout: Option<NonZeroU64>,
+        irql: &mut impl MayAwaitReply,
+    ) -> Result<(usize, Mdl), (Error, Option<Mdl>)> {
+        // Its acquisition of `packets` lasts until the memory is in its place: an owner that waits for it frees all that is kept.
+        let mut request = match Request::new(&self.0, payload, reply) {
+            Ok(request) => request,
+            Err(error) => return Err((error, Some(data))),
+        };
+        // A place for what the host may keep, before it has anything.
+        let place = match Place::try_new() {
+            Ok(place) => place,
+            Err(error) => return Err((error, Some(data))),
+        };
+        let (status, length) = request.send(data.as_ref().as_ptr(), timeout);
+        match Status::check(status) {
+            Ok(()) => Ok((length, data)),
+            // It had no room in the ring, or its reply none in the buffer.
+            Err(error) if status == STATUS_BUFFER_OVERFLOW => Err((error, Some(data))),
+            Err(error) => {
+                self.0.lent.keep(place, data, irql);
+                Err((error, None))
+            }
+        }
+    }
+}
+
+/// A synchronous request that is about to be sent.
+///
+/// # Invariants
+///
+/// The channel is allocated while `packets` is held. The reply's length is `capacity`, a multiple of 8 and not 0, and the payload's is `length`.
+struct Request<'a, H: Handler> {
+    shared: &'a Shared<H>,
+    payload: &'a [u8],
+    length: u32,
+    reply: &'a mut [u8],
+    capacity: u32,
+    _packets: GateGuard<'a>,
+}
+
+impl<'a, H: Handler> Request<'a, H> {
+    fn new(shared: &'a Shared<H>, payload: &'a [u8], reply: &'a mut [u8]) -> Result<Self, Error> {
         let length = checked(shared, payload)?;
-        let mut capacity = u32::try_from(reply.len()).map_err(|_| Error::TooLarge)?;
+        let capacity = u32::try_from(reply.len()).map_err(|_| Error::TooLarge)?;
         if capacity == 0 || capacity % 8 != 0 {
             return Err(Error::InvalidLength);
         }
-        let Some(_packets) = shared.packets.try_acquire() else {
+        let Some(packets) = shared.packets.try_acquire() else {
             return Err(Error::NotOpen);
         };
         // The gate is not held: closing waits for it, and KMCL ends this request only when it closes.
         if !shared.gate.is_open() {
             return Err(Error::NotOpen);
         }
+        Ok(Self {
+            shared,
+            payload,
+            length,
+            reply,
+            capacity,
+            _packets: packets,
+        })
+    }
+
+    /// Sends it and waits: the status, and the number of bytes of the reply. Whoever calls has a witness that this is a place where replies may
+    /// be awaited; `data` is NULL, or an MDL of which the host may have all until the caller knows that it has let go.
+    fn send(&mut self, data: PMDL, timeout: Option<NonZeroU64>) -> (NTSTATUS, usize) {
         let mut relative = LARGE_INTEGER::default();
         let timeout = match timeout {
             None => core::ptr::null_mut(),
@@ -298,24 +387,24 @@ impl<H: Handler> Sender<H> {
                 &raw mut relative
             }
         };
-        // SAFETY: PASSIVE_LEVEL, where this may wait, by the witness; the channel is allocated while `packets` is held; the buffers live through the call and
-        // have the lengths given.
-        Status::check(unsafe {
+        // SAFETY: PASSIVE_LEVEL, where this may wait, by the caller's witness; the channel is allocated while `packets` is held; the buffers live
+        // through the call and have the lengths given; the caller keeps the MDL and its memory for as long as it has to.
+        let status = unsafe {
             call!(
-                shared.table(),
+                self.shared.table(),
                 VmbChannelSendSynchronousRequest(
-                    shared.channel,
-                    payload.as_ptr().cast_mut().cast(),
-                    length,
-                    core::ptr::null_mut(),
+                    self.shared.channel,
+                    self.payload.as_ptr().cast_mut().cast(),
+                    self.length,
+                    data,
                     VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
-                    reply.as_mut_ptr().cast(),
-                    &raw mut capacity,
+                    self.reply.as_mut_ptr().cast(),
+                    &raw mut self.capacity,
                     timeout
                 )
             )
-        })?;
-        Ok(reply.len().min(capacity as usize))
+        };
+        (status, self.reply.len().min(self.capacity as usize))
     }
 }
 

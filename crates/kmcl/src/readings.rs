@@ -59,4 +59,5 @@
 //! | S17 | MMIO space where there is none | whatever KMCL reports, as numbers |
 //! | S18 | the status for a version that is not supported | any failure falls back to version 1 |
 //! | S19 | lookaside entries out at the deletion, the least size of an entry | entries are counted and borrow their list; at least 16 bytes |
-//! | S20 | a reply that comes after a synchronous request was cancelled | the call has returned, and with it the buffers' loan: as for every call that waits, nothing is written later; no external data goes with it |
+//! | S20 | a reply that comes after a synchronous request was cancelled | the call has returned, and with it the buffers' loan: as for every call that waits, nothing is written later |
+//! | S21 | how long the host uses external data of a synchronous request that was cancelled, or ended by a close | the channel keeps the memory until it has been disabled |

@@ -226,15 +226,8 @@ unsafe fn wait_for(event: *mut KEVENT, timeout: Option<u64>) -> bool {
         }
     };
     // SAFETY: as the caller says; the timeout is NULL or points to a local.
-    let status = unsafe {
-        KeWaitForSingleObject(
-            event.cast(),
-            _KWAIT_REASON::Executive,
-            KERNEL_MODE,
-            0,
-            timeout,
-        )
-    };
+    let status =
+        unsafe { KeWaitForSingleObject(event.cast(), _KWAIT_REASON::Executive, KERNEL_MODE, 0, timeout) };
     status != STATUS_TIMEOUT
 }
 

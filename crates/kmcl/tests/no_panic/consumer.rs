@@ -50,6 +50,10 @@ impl Handler for Driver {
     fn post_started(&self, cx: &mut PostStarted<'_, Self>) {
         let sender = cx.sender();
         let mut reply = [0; 16];
+        if let Ok(mdl) = HostBuffer::try_new(1, TAG).and_then(|buffer| Ok(Mdl::try_new(buffer)?)) {
+            let answer = sender.sync_request_with(b"hello", mdl, &mut reply, None, cx.irql());
+            drop(answer.map(|(_, mdl)| mdl));
+        }
         if sender.sync_request(b"hello", &mut reply, None, cx.irql()).is_ok() {
             let _ = sender
                 .packet()
