@@ -57,6 +57,7 @@ use crate::lookaside::{Counters, LookasideList};
 use crate::mdl::Lent;
 use crate::packet::{Completed, Node, Sender, Transaction};
 use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
+use crate::readiness::Progress;
 use crate::status::{Error, Status, not_zero};
 use crate::sync::{Confined, Gate, NotForHandlers};
 
@@ -151,6 +152,10 @@ pub struct Context<'c, H: Handler> {
 }
 
 impl<'c, H: Handler> Context<'c, H> {
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
     /// The witness.
     pub const fn irql(&mut self) -> &mut CallbackPassive<'c> {
         &mut self.irql
@@ -207,6 +212,10 @@ pub struct PostStarted<'c, H: Handler> {
 }
 
 impl<'c, H: Handler> PostStarted<'c, H> {
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
     /// The witness.
     pub const fn irql(&mut self) -> &mut ReplyPassive<'c> {
         &mut self.irql
@@ -230,6 +239,10 @@ pub struct Running<'c, H: Handler> {
 }
 
 impl<'c, H: Handler> Running<'c, H> {
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
     /// The witness.
     pub const fn irql(&mut self) -> &mut Dispatch<'c> {
         &mut self.irql
@@ -260,6 +273,8 @@ pub(crate) struct Shared<H: Handler> {
     pub(crate) gate: Gate,
     /// Held while a GPADL is created or deleted; closed while the channel is not open.
     pub(crate) open: Gate,
+    /// How far the channel has come, for whoever waits.
+    pub(crate) progress: Progress,
     pub(crate) nodes: ManuallyDrop<LookasideList<Node<H>>>,
     pub(crate) handler: ManuallyDrop<H>,
     pub(crate) gpadls: crate::gpadl::List,
@@ -435,6 +450,7 @@ impl Interface {
             packets: Gate::to_be_placed(),
             gate: Gate::to_be_placed(),
             open: Gate::to_be_placed(),
+            progress: Progress::to_be_placed(),
             nodes: ManuallyDrop::new(nodes),
             handler: ManuallyDrop::new(handler),
             gpadls: crate::gpadl::List::new(),
@@ -460,6 +476,7 @@ impl Interface {
             shared.gate.initialize();
             shared.open.initialize();
             shared.packets.initialize();
+            shared.progress.initialize();
         }
         shared.packets.open();
         // From here on dropping the owner cleans up.
@@ -720,6 +737,7 @@ impl<H: Handler> ChannelConfig<H> {
 }
 
 fn enable<H: Handler>(owned: Owned<H>, _irql: &mut Passive<'_>) -> Result<Channel<H>, (Error, Owned<H>)> {
+    owned.shared.progress.enabling();
     // SAFETY: the channel is allocated and disabled, its callbacks are registered, and what is shared is in place.
     match Status::check(unsafe { call!(owned.table(), VmbChannelEnable(owned.channel())) }) {
         Ok(()) => Ok(Channel {
@@ -784,6 +802,10 @@ impl<H: Handler> ClosedChannel<H> {
 }
 
 impl<H: Handler> Channel<H> {
+    pub(crate) fn shared(&self) -> &Shared<H> {
+        &self.owned.shared
+    }
+
     /// Closes the channel. Waits until every received packet is completed and the `closed` callback has run.
     pub fn disable(self, irql: &mut Passive<'_>) -> ClosedChannel<H> {
         let mut this = core::mem::ManuallyDrop::new(self);
@@ -861,7 +883,7 @@ impl<H: Handler> Channel<H> {
 /// | callback of the device | with the slot |
 /// |---|---|
 /// | `EvtDevicePrepareHardware` | `*slot = ChannelSlot::Configured(config)` |
-/// | `EvtDeviceD0Entry` | [`enable`](Self::enable) |
+/// | `EvtDeviceD0Entry` | [`enable`](Self::enable), and [`wait_ready`](Self::wait_ready) if the device works only with a handshake |
 /// | `EvtDeviceD0Exit` | [`disable`](Self::disable) |
 /// | `EvtDeviceReleaseHardware` | `*slot = ChannelSlot::Empty` |
 #[derive(Default)]
@@ -971,17 +993,21 @@ macro_rules! state_callback {
 
 state_callback!(on_started, |shared, cx| {
     shared.gate.open();
+    shared.progress.starting();
     shared.handler.started(&mut cx);
+    shared.progress.started();
 });
 state_callback!(on_suspend, |shared, cx| {
     shared.gate.close(&mut cx.irql);
     shared.handler.suspended(&mut cx);
+    shared.progress.ended();
 });
 state_callback!(on_closed, |shared, cx| {
     // Whether Closed may come without Suspend is documented nowhere.
     shared.gate.close(&mut cx.irql);
     shared.handler.closed(&mut cx);
     shared.close_gpadls(&mut cx.irql);
+    shared.progress.ended();
 });
 
 unsafe extern "C" fn on_post_started<H: Handler>(channel: VMBCHANNEL) {
@@ -1006,6 +1032,7 @@ unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
     };
     // Whether Closed comes after a failed Opened is documented nowhere; here the GPADLs can be deleted for certain.
     shared.close_gpadls(&mut cx.irql);
+    shared.progress.fail(Status(status));
     // A success or informational status would be taken for success.
     if status < 0 {
         status
@@ -1026,6 +1053,7 @@ unsafe extern "C" fn on_pnp_failure<H: Handler>(channel: VMBCHANNEL, status: NTS
     shared
         .handler
         .pnp_failure(&mut Context { shared, irql }, Status(status));
+    shared.progress.fail(Status(status));
 }
 
 unsafe extern "C" fn on_process_packet<H: Handler>(

@@ -18,6 +18,7 @@
 //!   interface.channel(parent, handler)
 //!   config.maximum_packet_size(...)
 //!   config.enable(irql) --------------> takes the offer or waits
+//!   channel.wait_ready(limit, irql)       (a driver that needs its channel to start, see `readiness`)
 //!                                       host opens ----------------> opened         create GPADLs, keep a Sender
 //!                                       ---------------------------> started        sends are queued from here
 //!                                       receives ------------------> post_started   replies may be awaited
@@ -113,6 +114,7 @@ pub mod lookaside;
 pub mod mdl;
 pub mod packet;
 pub mod pool;
+pub mod readiness;
 pub mod readings;
 pub mod status;
 pub mod sync;

@@ -75,6 +75,7 @@ use crate::irql::{AtPassive, Dispatch, MayAwaitReply};
 use crate::lookaside::Counters;
 use crate::mdl::{External, Mdl, PageFrame, Place};
 use crate::pool::{self, PoolArc, Tag};
+use crate::readiness::Progress;
 use crate::status::{Error, Status};
 use crate::sync::GateGuard;
 
@@ -161,6 +162,10 @@ impl<H: Handler> Sender<H> {
 
     pub(crate) const fn shared(&self) -> &PoolArc<Shared<H>> {
         &self.0
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.0.progress
     }
 
     /// The largest message, in bytes, as the channel was configured; 0 if it was not, and KMCL alone knows.

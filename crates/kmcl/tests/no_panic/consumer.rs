@@ -93,11 +93,15 @@ impl Handler for Driver {
         }
     }
 
-    fn completed(&self, _: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
+    fn completed(&self, cx: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
         let (reply, context) = done.reply_and_context();
         reply.copy_to(&mut context.bytes);
         if done.status() == Status::SUCCESS {
+            cx.set_ready();
             let _ = done.into_packet().send(Mode::Transact);
+        } else {
+            cx.set_failed(done.status());
+            drop(done.into_context());
         }
     }
 }
@@ -124,6 +128,11 @@ pub unsafe fn open(interface: &Interface, irql: &mut Passive<'_>) -> Result<Chan
 
 pub fn enable(config: ChannelConfig<Driver>, irql: &mut Passive<'_>) -> Option<Channel<Driver>> {
     config.enable(irql).ok()
+}
+
+pub fn wait(channel: &Channel<Driver>, irql: &mut Passive<'_>) -> Result<(), Error> {
+    channel.wait_started(None, irql).check()?;
+    channel.wait_ready(Some(10_000_000), irql).check()
 }
 
 pub fn disable(channel: Channel<Driver>, irql: &mut Passive<'_>) -> ClosedChannel<Driver> {

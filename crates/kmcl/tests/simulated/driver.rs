@@ -14,12 +14,13 @@ use kmcl::irql::{Irql, Passive, raise};
 use kmcl::mdl::{External, HostBuffer, Mdl, PageFrame};
 use kmcl::packet::{Completed, Mode, OwnedPacket, Sender, Transaction};
 use kmcl::pool::{InPool, PoolArc, Tag};
+use kmcl::readiness::Readiness;
 use kmcl::status::{Error, Status};
 use kmcl::sync::{PassiveCell, SpinLock};
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL, _WDF_IO_TARGET_OPEN_TYPE, _WDF_SYNCHRONIZATION_SCOPE, DRIVER_OBJECT, GUID,
     INTERFACE, NTSTATUS, PCUNICODE_STRING, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS, UNICODE_STRING, WDF_DRIVER_CONFIG,
+    STATUS_INVALID_DEVICE_STATE, STATUS_REVISION_MISMATCH, STATUS_SUCCESS, UNICODE_STRING, WDF_DRIVER_CONFIG,
     WDF_IO_TARGET_OPEN_PARAMS, WDF_NO_HANDLE, WDF_NO_OBJECT_ATTRIBUTES, WDF_OBJECT_ATTRIBUTES,
     WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE, WDFCMRESLIST,
     WDFDEVICE, WDFDRIVER, WDFOBJECT, call_unsafe_wdf_function_binding,
@@ -69,6 +70,22 @@ pub struct Options {
     pub pipe: bool,
     pub query: Query,
     pub target: Option<Target>,
+    /// What the host's answer to the first message is taken for.
+    pub handshake: Handshake,
+    /// How long the device waits for the handshake before it has come up, in units of 100 ns; 0 if it does not.
+    pub ready_within: u64,
+}
+
+/// What the driver takes the host's answer to its first message for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handshake {
+    /// Nothing: there is no handshake.
+    #[default]
+    None,
+    /// The end of the handshake.
+    Ends,
+    /// A version that the driver does not know.
+    Fails,
 }
 
 /// How the interface is asked for.
@@ -538,6 +555,11 @@ impl Handler for Client {
             return;
         }
         count(&state.counts.succeeded, 1);
+        match state.options.handshake {
+            Handshake::None => {}
+            Handshake::Ends => cx.set_ready(),
+            Handshake::Fails => cx.set_failed(Status(STATUS_REVISION_MISMATCH)),
+        }
         if done.context().mode == Mode::Transact {
             // An echo, rounded up to 8 bytes.
             let (echo, sent) = done.reply_and_context();
@@ -655,6 +677,33 @@ impl Device {
     /// Enables the channel, for the first time or again.
     pub fn enable(&self, irql: &mut Passive<'_>) -> Result<(), Error> {
         self.channel.with(irql, ChannelSlot::enable)
+    }
+
+    /// What the device does when it comes up.
+    fn power_up(&self, irql: &mut Passive<'_>) -> Result<(), Error> {
+        self.channel.with(irql, |slot, irql| {
+            slot.enable(irql)?;
+            let within = self.state.options.ready_within;
+            if within == 0 {
+                return Ok(());
+            }
+            let readiness = slot.wait_ready(Some(within), irql);
+            if readiness != Readiness::Ready {
+                slot.disable(irql);
+            }
+            readiness.check()
+        })
+    }
+
+    /// Waits for the channel: until it has started, or until the handshake is over.
+    pub fn wait(&self, ready: bool, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
+        self.channel.with(irql, |slot, irql| {
+            if ready {
+                slot.wait_ready(timeout, irql)
+            } else {
+                slot.wait_started(timeout, irql)
+            }
+        })
     }
 
     /// Disables the channel, if it is enabled.
@@ -776,7 +825,7 @@ unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLI
 
 unsafe extern "C" fn d0_entry(device: WDFDEVICE, _previous: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
     // SAFETY: as above.
-    status_of(unsafe { (*context(device.cast())).enable(&mut Passive::assume()) })
+    status_of(unsafe { (*context(device.cast())).power_up(&mut Passive::assume()) })
 }
 
 unsafe extern "C" fn d0_exit(device: WDFDEVICE, _target: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
