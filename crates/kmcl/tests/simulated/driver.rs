@@ -574,7 +574,7 @@ impl Handler for Client {
         if done.context().resends > 0 {
             done.context_mut().resends -= 1;
             let _ = state.launch(done.into_packet());
-        } else if done.context().length % 2 == 0 {
+        } else if done.context().length.is_multiple_of(2) {
             drop(done);
         } else {
             // The packet is freed; what went with it is the driver's again.

@@ -148,7 +148,7 @@ fn fills(channel: HostChannel) {
 fn two_pages() -> Mdl {
     let buffer = HostBuffer::try_new(8192, Tag::new(*b"KmTs")).expect("memory");
     buffer.write(8190, &[9, 9]);
-    Mdl::try_new(buffer).ok().expect("memory")
+    Mdl::try_new(buffer).expect("memory")
 }
 
 #[test]

@@ -366,7 +366,7 @@ fn external_data_stays_within_its_mdl() {
     seeds(1, |_, _| {
         let buffer = HostBuffer::try_new(1, TAG).expect("memory");
         buffer.write(0, b"x");
-        let mdl = Mdl::try_new(buffer).ok().expect("memory");
+        let mdl = Mdl::try_new(buffer).expect("memory");
         assert_eq!(mdl.as_ref().length(), 4096);
         assert_eq!(mdl.buffer().view().read::<u8>(0), Some(b'x'));
         let within = |offset, length| match External::new(mdl.as_ref(), offset, length) {

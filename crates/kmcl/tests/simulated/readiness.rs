@@ -147,8 +147,8 @@ fn a_pause_is_an_end_and_a_start_a_new_beginning() {
 #[test]
 fn whoever_waits_learns_why_a_channel_cannot_be_used() {
     let fails = |handshake, fail_opened| Options {
-        handshake,
         fail_opened,
+        handshake,
         ..Options::default()
     };
     seeds(10, fails(Handshake::None, true), backends::echo, |guest| {
