@@ -123,3 +123,8 @@ pub mod sync;
 mod atomics {
     pub use core::sync::atomic::{AtomicU64, Ordering};
 }
+
+/// The readme's example is compiled with the tests of documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
