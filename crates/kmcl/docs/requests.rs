@@ -1,3 +1,5 @@
+// The driver of the guide's chapter about I/O requests, and guests for it.
+
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
