@@ -916,7 +916,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ntsim::io::{File, Process};
+use ntsim::io::{File, Pending, Process};
 use ntsim::vmbus::{HostChannel, HostError, HostPacketKind, Offer};
 use ntsim::{Config, DriverImage, Machine, System};
 
@@ -1015,14 +1015,34 @@ fn a_question_outlives_a_power_cycle(_: &Process, file: File) {
     assert_eq!(read.wait().data, b"a letter");
 }
 
-fn all_end_when_the_device_is_pulled_out(_: &Process, file: File) {
-    let requests = [
+/// One request of each kind; the host answers none of them.
+fn one_of_each(file: &File) -> [Pending; 3] {
+    [
         file.start_ioctl(IOCTL_ASK, b"?4......", 8),
         file.start_write(b"a letter"),
         file.start_read(LONGEST),
-    ];
+    ]
+    .map(|request| request.expect("a request"))
+}
+
+fn all_end_when_the_handle_is_closed(process: &Process, file: File) {
+    let requests = one_of_each(&file);
+    process.sleep(Duration::from_millis(1));
+    drop(file);
     for request in requests {
-        assert_eq!(request.expect("a request").wait().status, STATUS_DEVICE_REMOVED);
+        assert_eq!(request.wait().status, STATUS_CANCELLED);
+    }
+}
+
+fn all_end_when_the_device_is_stopped(_: &Process, file: File) {
+    for request in one_of_each(&file) {
+        assert_eq!(request.wait().status, STATUS_DEVICE_NOT_CONNECTED);
+    }
+}
+
+fn all_end_when_the_device_is_pulled_out(_: &Process, file: File) {
+    for request in one_of_each(&file) {
+        assert_eq!(request.wait().status, STATUS_DEVICE_REMOVED);
     }
 }
 
@@ -1038,6 +1058,14 @@ fn main() {
             program(system, a_question_outlives_a_power_cycle, |system| {
                 system.power_down(device).expect("the device sleeps");
                 system.power_up(device).expect("the device wakes up");
+            });
+        });
+        guest(seed, 1, |system, _| {
+            program(system, all_end_when_the_handle_is_closed, |_| {})
+        });
+        guest(seed, 1, |system, device| {
+            program(system, all_end_when_the_device_is_stopped, |system| {
+                system.rebalance(device).expect("the device has other resources");
             });
         });
         guest(seed, 1, |system, device| {
