@@ -55,7 +55,7 @@ impl Handler for Port {
             Err(STATUS_DEVICE_NOT_CONNECTED)
         };
         let answer = self.0.answer(done.context(), outcome, cx.irql());
-        let outgoing = done.into_packet().into_context();
+        let outgoing = done.into_context();
         self.0.release(outgoing, answer, cx.irql());
     }
 

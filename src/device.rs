@@ -64,10 +64,10 @@ impl DeviceContext {
         let mut channel = device.channel(&interface, Port::new(self.link.clone()), irql)?;
         let config = self.link.config();
         channel
-            .maximum_packet_size(config.maximum_message_size, irql)?
-            .ring_pages(config.ring_pages, config.ring_pages, irql)?
+            .maximum_packet_size(config.maximum_message_size.get(), irql)?
+            .ring_pages(config.ring_pages.get(), config.ring_pages.get(), irql)?
             .friendly_name(&FRIENDLY_NAME, irql)?
-            .transaction_quota(config.receive_quota);
+            .transaction_quota(config.receive_quota.get())?;
         Ok(channel)
     }
 

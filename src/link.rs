@@ -23,7 +23,7 @@
 use kmcl::host::HostBytes;
 use kmcl::incoming::{Disposition, Incoming};
 use kmcl::irql::{Dispatch, Irql};
-use kmcl::packet::{Mode, SendError, Sender, Transaction};
+use kmcl::packet::{Mode, Sender, Transaction};
 use kmcl::pool::PoolBox;
 use kmcl::status::{Error, Status};
 use kmcl::sync::SpinLock;
@@ -420,10 +420,11 @@ impl Link {
             Err((error, outgoing)) => self.fail(outgoing, error, irql),
             Ok(packet) => match packet.send(mode) {
                 Ok(()) => {}
-                Err(SendError { error, packet }) => {
-                    // Without a packet its completion has run, and has finished it.
-                    if let Some(packet) = packet {
-                        self.fail(packet.into_context(), error, irql);
+                Err(failed) => {
+                    let error = failed.error;
+                    // Without a context the packet's completion has run, and has finished it.
+                    if let Some(outgoing) = failed.into_context() {
+                        self.fail(outgoing, error, irql);
                     }
                 }
             },

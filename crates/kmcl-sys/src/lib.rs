@@ -44,3 +44,8 @@ pub use kit::*;
 
 /// How many functions the table of version 1 has.
 pub const MEMBER_COUNT: usize = committed::MEMBERS.len();
+
+/// The readme's example is compiled with the tests of documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

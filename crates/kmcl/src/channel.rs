@@ -14,7 +14,6 @@
 //! [`Sender`] comes only from the callbacks of a channel that is open.
 //!
 //! ```
-//! # use core::num::NonZeroU32;
 //! # use kmcl::{channel::{Channel, Handler}, interface::Interface, irql::Passive, status::Error};
 //! # #[cfg(not(windows))]
 //! # use wdk_sys_lite as wdk_sys;
@@ -27,10 +26,9 @@
 //!     handler: H,
 //!     irql: &mut Passive<'_>,
 //! ) -> Result<Channel<H>, Error> {
-//!     let pages = NonZeroU32::new(16).ok_or(Error::InvalidLength)?;
 //!     // SAFETY: as the caller says.
 //!     let mut config = unsafe { interface.channel(parent, handler, irql) }?;
-//!     config.ring_pages(pages, pages, irql)?.friendly_name(&[0x6B, 0x6D], irql)?;
+//!     config.ring_pages(16, 16, irql)?.friendly_name(&[0x6B, 0x6D], irql)?;
 //!     // What cannot be enabled comes back, and is cleaned up here.
 //!     Ok(config.enable(irql)?)
 //! }
@@ -42,7 +40,6 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::num::NonZeroU32;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -57,9 +54,11 @@ use crate::incoming::{Disposition, Incoming};
 use crate::interface::{Interface, routes};
 use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive, at_passive_level};
 use crate::lookaside::{Counters, LookasideList};
+use crate::mdl::Lent;
 use crate::packet::{Completed, Node, Sender, Transaction};
 use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
-use crate::status::{Error, Status};
+use crate::readiness::Progress;
+use crate::status::{Error, Status, not_zero};
 use crate::sync::{Confined, Gate, NotForHandlers};
 
 const TAG: Tag = Tag::new(*b"KmCh");
@@ -153,6 +152,10 @@ pub struct Context<'c, H: Handler> {
 }
 
 impl<'c, H: Handler> Context<'c, H> {
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
     /// The witness.
     pub const fn irql(&mut self) -> &mut CallbackPassive<'c> {
         &mut self.irql
@@ -209,6 +212,10 @@ pub struct PostStarted<'c, H: Handler> {
 }
 
 impl<'c, H: Handler> PostStarted<'c, H> {
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
     /// The witness.
     pub const fn irql(&mut self) -> &mut ReplyPassive<'c> {
         &mut self.irql
@@ -232,6 +239,10 @@ pub struct Running<'c, H: Handler> {
 }
 
 impl<'c, H: Handler> Running<'c, H> {
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.shared.progress
+    }
+
     /// The witness.
     pub const fn irql(&mut self) -> &mut Dispatch<'c> {
         &mut self.irql
@@ -262,9 +273,13 @@ pub(crate) struct Shared<H: Handler> {
     pub(crate) gate: Gate,
     /// Held while a GPADL is created or deleted; closed while the channel is not open.
     pub(crate) open: Gate,
+    /// How far the channel has come, for whoever waits.
+    pub(crate) progress: Progress,
     pub(crate) nodes: ManuallyDrop<LookasideList<Node<H>>>,
     pub(crate) handler: ManuallyDrop<H>,
     pub(crate) gpadls: crate::gpadl::List,
+    /// Memory of synchronous requests that failed, which the host may have until the channel is disabled.
+    pub(crate) lent: Lent,
     interface: ManuallyDrop<Interface>,
     /// What KMCL is given pointers to: no text says whether it copies them, so they stay until after the cleanup.
     callbacks: UnsafeCell<VMB_CHANNEL_STATE_CHANGE_CALLBACKS>,
@@ -393,6 +408,8 @@ impl<H: Handler> Drop for Owned<H> {
             call!(shared.table(), VmbChannelCleanup(shared.channel));
             shared.drop_parts();
         }
+        // What a request has left that ended after the channel was disabled. Senders may keep what is shared, but not this.
+        shared.lent.free(&mut irql);
     }
 }
 
@@ -433,9 +450,11 @@ impl Interface {
             packets: Gate::to_be_placed(),
             gate: Gate::to_be_placed(),
             open: Gate::to_be_placed(),
+            progress: Progress::to_be_placed(),
             nodes: ManuallyDrop::new(nodes),
             handler: ManuallyDrop::new(handler),
             gpadls: crate::gpadl::List::new(),
+            lent: Lent::new(),
             interface: ManuallyDrop::new(self.clone()),
             callbacks: UnsafeCell::new(VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default()),
             name: UnsafeCell::new(UNICODE_STRING::default()),
@@ -457,6 +476,7 @@ impl Interface {
             shared.gate.initialize();
             shared.open.initialize();
             shared.packets.initialize();
+            shared.progress.initialize();
         }
         shared.packets.open();
         // From here on dropping the owner cleans up.
@@ -509,12 +529,9 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// # Errors
     ///
-    /// KMCL's.
-    pub fn maximum_packet_size(
-        &mut self,
-        bytes: NonZeroU32,
-        _irql: &mut Passive<'_>,
-    ) -> Result<&mut Self, Error> {
+    /// [`Error::InvalidLength`] for 0, or KMCL's.
+    pub fn maximum_packet_size(&mut self, bytes: u32, _irql: &mut Passive<'_>) -> Result<&mut Self, Error> {
+        let bytes = not_zero(bytes)?;
         // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
@@ -533,13 +550,14 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// # Errors
     ///
-    /// KMCL's.
+    /// [`Error::InvalidLength`] for 0 of either, or KMCL's.
     pub fn maximum_external_data(
         &mut self,
-        bytes: NonZeroU32,
-        chain: NonZeroU32,
+        bytes: u32,
+        chain: u32,
         _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
+        let (bytes, chain) = (not_zero(bytes)?, not_zero(chain)?);
         // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
         Status::check(unsafe {
             call!(
@@ -555,13 +573,14 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// # Errors
     ///
-    /// KMCL's.
+    /// [`Error::InvalidLength`] for 0 of either, or KMCL's.
     pub fn ring_pages(
         &mut self,
-        incoming: NonZeroU32,
-        outgoing: NonZeroU32,
+        incoming: u32,
+        outgoing: u32,
         _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
+        let (incoming, outgoing) = (not_zero(incoming)?, not_zero(outgoing)?);
         // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never been enabled.
         Status::check(unsafe {
             call!(
@@ -678,7 +697,12 @@ impl<H: Handler> ChannelConfig<H> {
     }
 
     /// How many received packets may be outstanding.
-    pub fn transaction_quota(&mut self, quota: NonZeroU32) -> &mut Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLength`] for 0.
+    pub fn transaction_quota(&mut self, quota: u32) -> Result<&mut Self, Error> {
+        let quota = not_zero(quota)?;
         // SAFETY: the channel is allocated; the quota is not zero.
         unsafe {
             call!(
@@ -686,7 +710,7 @@ impl<H: Handler> ChannelConfig<H> {
                 VmbChannelSetTransactionQuota(self.0.channel(), quota.get())
             );
         };
-        self
+        Ok(self)
     }
 
     /// Starts paused: after `enable` the channel opens and waits for [`Channel::start`].
@@ -713,6 +737,7 @@ impl<H: Handler> ChannelConfig<H> {
 }
 
 fn enable<H: Handler>(owned: Owned<H>, _irql: &mut Passive<'_>) -> Result<Channel<H>, (Error, Owned<H>)> {
+    owned.shared.progress.enabling();
     // SAFETY: the channel is allocated and disabled, its callbacks are registered, and what is shared is in place.
     match Status::check(unsafe { call!(owned.table(), VmbChannelEnable(owned.channel())) }) {
         Ok(()) => Ok(Channel {
@@ -777,6 +802,10 @@ impl<H: Handler> ClosedChannel<H> {
 }
 
 impl<H: Handler> Channel<H> {
+    pub(crate) fn shared(&self) -> &Shared<H> {
+        &self.owned.shared
+    }
+
     /// Closes the channel. Waits until every received packet is completed and the `closed` callback has run.
     pub fn disable(self, irql: &mut Passive<'_>) -> ClosedChannel<H> {
         let mut this = core::mem::ManuallyDrop::new(self);
@@ -785,9 +814,11 @@ impl<H: Handler> Channel<H> {
         ClosedChannel(unsafe { core::mem::ManuallyDrop::take(&mut this.owned) })
     }
 
-    fn disable_now(&self, _irql: &mut Passive<'_>) {
+    fn disable_now(&self, irql: &mut Passive<'_>) {
         // SAFETY: the channel is enabled; PASSIVE_LEVEL outside callbacks by the witness.
         unsafe { call!(self.owned.table(), VmbChannelDisable(self.owned.channel())) };
+        // The host has let go of the channel.
+        self.owned.shared.lent.free(irql);
     }
 
     /// Pauses: nothing is received until [`Channel::start`]. Waits until every received packet is completed.
@@ -803,7 +834,12 @@ impl<H: Handler> Channel<H> {
     }
 
     /// How many received packets may be outstanding. A higher quota starts a stalled queue only when the next packet is completed.
-    pub fn transaction_quota(&self, quota: NonZeroU32) {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLength`] for 0.
+    pub fn transaction_quota(&self, quota: u32) -> Result<(), Error> {
+        let quota = not_zero(quota)?;
         // SAFETY: the channel is allocated; the quota is not zero.
         unsafe {
             call!(
@@ -811,6 +847,7 @@ impl<H: Handler> Channel<H> {
                 VmbChannelSetTransactionQuota(self.owned.channel(), quota.get())
             );
         };
+        Ok(())
     }
 
     /// The instance GUID of the device on the bus.
@@ -846,7 +883,7 @@ impl<H: Handler> Channel<H> {
 /// | callback of the device | with the slot |
 /// |---|---|
 /// | `EvtDevicePrepareHardware` | `*slot = ChannelSlot::Configured(config)` |
-/// | `EvtDeviceD0Entry` | [`enable`](Self::enable) |
+/// | `EvtDeviceD0Entry` | [`enable`](Self::enable), and [`wait_ready`](Self::wait_ready) if the device works only with a handshake |
 /// | `EvtDeviceD0Exit` | [`disable`](Self::disable) |
 /// | `EvtDeviceReleaseHardware` | `*slot = ChannelSlot::Empty` |
 #[derive(Default)]
@@ -956,17 +993,21 @@ macro_rules! state_callback {
 
 state_callback!(on_started, |shared, cx| {
     shared.gate.open();
+    shared.progress.starting();
     shared.handler.started(&mut cx);
+    shared.progress.started();
 });
 state_callback!(on_suspend, |shared, cx| {
     shared.gate.close(&mut cx.irql);
     shared.handler.suspended(&mut cx);
+    shared.progress.ended();
 });
 state_callback!(on_closed, |shared, cx| {
     // Whether Closed may come without Suspend is documented nowhere.
     shared.gate.close(&mut cx.irql);
     shared.handler.closed(&mut cx);
     shared.close_gpadls(&mut cx.irql);
+    shared.progress.ended();
 });
 
 unsafe extern "C" fn on_post_started<H: Handler>(channel: VMBCHANNEL) {
@@ -991,6 +1032,7 @@ unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
     };
     // Whether Closed comes after a failed Opened is documented nowhere; here the GPADLs can be deleted for certain.
     shared.close_gpadls(&mut cx.irql);
+    shared.progress.fail(Status(status));
     // A success or informational status would be taken for success.
     if status < 0 {
         status
@@ -1011,6 +1053,7 @@ unsafe extern "C" fn on_pnp_failure<H: Handler>(channel: VMBCHANNEL, status: NTS
     shared
         .handler
         .pnp_failure(&mut Context { shared, irql }, Status(status));
+    shared.progress.fail(Status(status));
 }
 
 unsafe extern "C" fn on_process_packet<H: Handler>(

@@ -4,11 +4,10 @@
 //! [`Handler::closed`]; deleting waits while the host has the memory mapped. Each is deleted once: whoever takes it out of the list does it.
 //!
 //! ```
-//! # use core::num::NonZeroU32;
 //! # use kmcl::{channel::{Context, Handler}, gpadl::{Access, Gpadl}, mdl::HostBuffer, pool::Tag, status::Status};
 //! /// In `opened`: the host is told the handle later, in a message.
 //! fn share<H: Handler>(cx: &mut Context<'_, H>) -> Result<(Gpadl<H>, u32), Status> {
-//!     let buffer = HostBuffer::try_new(NonZeroU32::new(65536).unwrap_or(NonZeroU32::MIN), Tag::new(*b"Shar"))?;
+//!     let buffer = HostBuffer::try_new(65536, Tag::new(*b"Shar"))?;
 //!     let memory = cx.sender().create_gpadl(buffer, Access::ReadWrite, cx.irql())?;
 //!     let id = memory.id()?;
 //!     Ok((memory, id))

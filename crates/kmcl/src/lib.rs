@@ -18,6 +18,7 @@
 //!   interface.channel(parent, handler)
 //!   config.maximum_packet_size(...)
 //!   config.enable(irql) --------------> takes the offer or waits
+//!   channel.wait_ready(limit, irql)       (a driver that needs its channel to start, see `readiness`)
 //!                                       host opens ----------------> opened         create GPADLs, keep a Sender
 //!                                       ---------------------------> started        sends are queued from here
 //!                                       receives ------------------> post_started   replies may be awaited
@@ -61,7 +62,7 @@
 //! | `VmbChannelPacketFail` | [`Incoming::fail`](crate::incoming::Incoming::fail) | DISPATCH | consumes the packet; the queue stops |
 //! | `VmbChannelPacketGetExternalData` | [`Incoming::external_data`](crate::incoming::Incoming::external_data) | DISPATCH | in the callback; the MDL is KMCL's until completion |
 //! | `VmbChannelPause` | [`Channel::pause`, `ChannelConfig::start_paused`](crate::channel::Channel::pause) | PASSIVE, not in callbacks | waits for received packets |
-//! | `VmbChannelSendSynchronousRequest` | [`Sender::sync_request`](crate::packet::Sender::sync_request) | PASSIVE, where replies may be awaited | started |
+//! | `VmbChannelSendSynchronousRequest` | [`Sender::sync_request`, `Sender::sync_request_with`](crate::packet::Sender::sync_request) | PASSIVE, where replies may be awaited | started |
 //! | `VmbChannelSetIncomingProcessingAtPassive` | [`ChannelConfig::incoming_at_passive`](crate::channel::ChannelConfig::incoming_at_passive) | PASSIVE | configuration |
 //! | `VmbChannelSetInterruptLatency` | [`Context::set_interrupt_latency`](crate::channel::Context::set_interrupt_latency) | PASSIVE | opened to closed, in callbacks |
 //! | `VmbChannelSetPointer` | [`Interface::channel`](crate::interface::Interface::channel) | PASSIVE | before enable |
@@ -113,6 +114,7 @@ pub mod lookaside;
 pub mod mdl;
 pub mod packet;
 pub mod pool;
+pub mod readiness;
 pub mod readings;
 pub mod status;
 pub mod sync;
@@ -121,3 +123,8 @@ pub mod sync;
 mod atomics {
     pub use core::sync::atomic::{AtomicU64, Ordering};
 }
+
+/// The readme's example is compiled with the tests of documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,12 +3,11 @@
 //! Memory that goes with one request belongs to its [`Transaction`](crate::packet::Transaction), which stays until the host has answered:
 //!
 //! ```
-//! # use core::num::NonZeroU32;
 //! # use kmcl::{mdl::{External, HostBuffer, Mdl}, packet::Transaction, pool::Tag, status::Error};
 //! struct Fill { data: Mdl, request: [u8; 8] }
 //!
 //! impl Fill {
-//!     fn try_new(bytes: NonZeroU32) -> Result<Self, Error> {
+//!     fn try_new(bytes: u32) -> Result<Self, Error> {
 //!         let buffer = HostBuffer::try_new(bytes, Tag::new(*b"Fill"))?;
 //!         let data = Mdl::try_new(buffer)?;
 //!         Ok(Self { data, request: [1; 8] })
@@ -20,13 +19,14 @@
 //!         &self.request
 //!     }
 //!
-//!     fn external(&self) -> Option<External<'_>> {
+//!     fn external(&self) -> Result<Option<External<'_>>, Error> {
 //!         // Whole pages: whatever of them is not described, the host could see as well.
-//!         External::new(self.data.as_ref(), 0, NonZeroU32::new(self.data.buffer().length())?)
+//!         External::new(self.data.as_ref(), 0, self.data.buffer().length()).map(Some)
 //!     }
 //! }
 //! ```
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
@@ -35,8 +35,12 @@ use wdk_sys::ntddk::{IoAllocateMdl, IoFreeMdl, MmBuildMdlForNonPagedPool};
 use wdk_sys::{PFN_NUMBER, PMDL};
 
 use crate::host::{HostBytes, copy_in};
-use crate::pool::{PAGE_SIZE, Tag, allocate, free};
-use crate::status::Error;
+use crate::irql::Irql;
+use crate::pool::{InPool, PAGE_SIZE, PoolBox, Tag, allocate, free};
+use crate::status::{Error, not_zero};
+use crate::sync::SpinLock;
+
+const TAG: Tag = Tag::new(*b"KmMd");
 
 /// Zeroed nonpaged memory of whole pages, on a page boundary, which the host may read and write at any time.
 ///
@@ -61,9 +65,9 @@ impl HostBuffer {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] above 2 GiB, [`Error::NoMemory`].
-    pub fn try_new(bytes: NonZeroU32, tag: Tag) -> Result<Self, Error> {
-        let pages = (bytes.get() as usize).div_ceil(PAGE_SIZE);
+    /// [`Error::InvalidLength`] for none, [`Error::TooLarge`] above 2 GiB, [`Error::NoMemory`].
+    pub fn try_new(bytes: u32, tag: Tag) -> Result<Self, Error> {
+        let pages = (not_zero(bytes)?.get() as usize).div_ceil(PAGE_SIZE);
         let bytes = pages.checked_mul(PAGE_SIZE).ok_or(Error::TooLarge)?;
         let length = i32::try_from(bytes).map_err(|_| Error::TooLarge)?.cast_unsigned();
         let start = allocate(bytes, tag, true).ok_or(Error::NoMemory)?;
@@ -98,6 +102,13 @@ impl HostBuffer {
 
     pub(crate) const fn as_ptr(&self) -> *mut u8 {
         self.start.as_ptr()
+    }
+}
+
+/// The name alone: what is in it is the host's.
+impl fmt::Debug for HostBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostBuffer")
     }
 }
 
@@ -165,6 +176,12 @@ impl Mdl {
     }
 }
 
+impl fmt::Debug for Mdl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mdl")
+    }
+}
+
 impl Drop for Mdl {
     fn drop(&mut self) {
         // SAFETY: the MDL came from `IoAllocateMdl` and nobody uses it any more: references borrow this value.
@@ -223,11 +240,64 @@ pub struct External<'a> {
 }
 
 impl<'a> External<'a> {
-    /// A part of an MDL; none if it is not within it.
-    #[must_use]
-    pub fn new(mdl: MdlRef<'a>, offset: u32, length: NonZeroU32) -> Option<Self> {
-        let end = offset.checked_add(length.get())?;
-        (end <= mdl.length).then_some(Self { mdl, offset, length })
+    /// A part of an MDL: `length` bytes from the offset on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidLength`] for a length of 0, and for a part that is not within the MDL.
+    pub fn new(mdl: MdlRef<'a>, offset: u32, length: u32) -> Result<Self, Error> {
+        let length = not_zero(length)?;
+        let end = offset.checked_add(length.get()).ok_or(Error::InvalidLength)?;
+        if end > mdl.length {
+            return Err(Error::InvalidLength);
+        }
+        Ok(Self { mdl, offset, length })
+    }
+}
+
+/// A place for memory that the host may still use when a synchronous request has failed.
+pub(crate) struct Place(PoolBox<Kept>);
+
+struct Kept {
+    mdl: Option<Mdl>,
+    next: Option<PoolBox<Kept>>,
+}
+
+impl Place {
+    /// An empty one.
+    pub(crate) fn try_new() -> Result<Self, Error> {
+        PoolBox::try_new_with(TAG, || Kept {
+            mdl: None,
+            next: None,
+        })
+        .map(Self)
+    }
+}
+
+/// Memory that a channel keeps until the host cannot use it any more.
+pub(crate) struct Lent(SpinLock<Option<PoolBox<Kept>>>);
+
+impl Lent {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self(SpinLock::new(None))
+    }
+
+    /// Keeps an MDL, with its memory.
+    pub(crate) fn keep(&self, place: Place, mdl: Mdl, irql: &mut impl Irql) {
+        let Place(mut kept) = place;
+        kept.mdl = Some(mdl);
+        let mut first = self.0.lock(irql);
+        kept.next = first.take();
+        *first = Some(kept);
+    }
+
+    /// Frees what is kept, one after the other: dropped from the first, they would take a frame of the stack each.
+    pub(crate) fn free(&self, irql: &mut impl Irql) {
+        let mut next = self.0.lock(irql).take();
+        while let Some(mut kept) = next {
+            next = kept.next.take();
+        }
     }
 }
 

@@ -40,7 +40,8 @@
 //!         if done.status().is_success() && let Some(answer) = done.reply().read::<u64>(0) {
 //!             let _latency = answer.wrapping_sub(done.context().when);
 //!         }
-//!         // Dropped, the packet is freed; `done.into_packet()` would keep it, to send it again.
+//!         // Dropped, the packet is freed; `done.into_packet()` would keep it, to send it again, and `done.into_context()`
+//!         // keeps the context alone.
 //!     }
 //! #   fn process_packet<'c>(&self, _: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
 //! #       packet.complete(&[])
@@ -64,7 +65,7 @@ use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER,
     VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
 };
-use wdk_sys::{LARGE_INTEGER, NTSTATUS, PVOID, STATUS_INVALID_PARAMETER};
+use wdk_sys::{LARGE_INTEGER, NTSTATUS, PMDL, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER};
 
 use crate::channel::{Handler, Running, Shared, SharedRef, call};
 use crate::claim::{Claim, Send as SendNumber};
@@ -72,9 +73,11 @@ use crate::host::HostBytes;
 use crate::interface::routes;
 use crate::irql::{AtPassive, Dispatch, MayAwaitReply};
 use crate::lookaside::Counters;
-use crate::mdl::{External, PageFrame};
+use crate::mdl::{External, Mdl, PageFrame, Place};
 use crate::pool::{self, PoolArc, Tag};
+use crate::readiness::Progress;
 use crate::status::{Error, Status};
+use crate::sync::GateGuard;
 
 const TAG: Tag = Tag::new(*b"KmPk");
 
@@ -85,9 +88,14 @@ pub trait Transaction: Send + 'static {
     /// The message. It must not be empty; it is read while the packet is sent, perhaps until it is completed.
     fn payload(&self) -> &[u8];
 
-    /// External data that goes with it. Such a packet is sent with [`Mode::Transact`]: the host uses the memory until it completes the packet.
-    fn external(&self) -> Option<External<'_>> {
-        None
+    /// External data that goes with it; none unless it is overridden. Such a packet is sent with [`Mode::Transact`]: the host uses the memory
+    /// until it completes the packet.
+    ///
+    /// # Errors
+    ///
+    /// Why there is data that cannot be described. The packet is not sent then: its send fails with this error, and gives it back.
+    fn external(&self) -> Result<Option<External<'_>>, Error> {
+        Ok(None)
     }
 
     /// Page frames for [`OwnedPacket::send_with_pfns`].
@@ -112,6 +120,14 @@ pub struct SendError<P> {
     /// The packet; none if KMCL has run its completion routine all the same, which then has delivered it to
     /// [`Handler::completed`].
     pub packet: Option<P>,
+}
+
+impl<H: Handler> SendError<OwnedPacket<H>> {
+    /// Frees the packet and keeps the context; none if the packet has gone to [`Handler::completed`].
+    #[must_use]
+    pub fn into_context(self) -> Option<H::Transaction> {
+        self.packet.map(OwnedPacket::into_context)
+    }
 }
 
 impl<P> fmt::Debug for SendError<P> {
@@ -146,6 +162,10 @@ impl<H: Handler> Sender<H> {
 
     pub(crate) const fn shared(&self) -> &PoolArc<Shared<H>> {
         &self.0
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.0.progress
     }
 
     /// The largest message, in bytes, as the channel was configured; 0 if it was not, and KMCL alone knows.
@@ -263,19 +283,107 @@ impl<H: Handler> Sender<H> {
         timeout: Option<NonZeroU64>,
         _irql: &mut impl MayAwaitReply,
     ) -> Result<usize, Error> {
-        let shared = &self.0;
+        let mut request = Request::new(&self.0, payload, reply)?;
+        let (status, length) = request.send(core::ptr::null_mut(), timeout);
+        Status::check(status)?;
+        Ok(length)
+    }
+
+    /// As [`Sender::sync_request`], with memory that the host may use meanwhile: the whole of it, for which the channel must be configured
+    /// ([`maximum_external_data`](crate::channel::ChannelConfig::maximum_external_data)). It comes back with the number of bytes of the reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::sync_request`], and [`Error::NoMemory`]; with the memory if the host has not seen it, or has answered and lets go of it. If the
+    /// time ran out or the channel closed, the host may still use the memory, and no text says until when: the channel then keeps it until it has
+    /// been disabled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use core::num::NonZeroU64;
+    /// # use kmcl::{channel::{Handler, PostStarted}, mdl::{HostBuffer, Mdl}, pool::Tag, status::Error};
+    /// /// In `post_started`: asks the host for a page of data, and waits a second for it.
+    /// fn first_word<H: Handler>(cx: &mut PostStarted<'_, H>) -> Result<Option<u64>, Error> {
+    ///     let page = Mdl::try_new(HostBuffer::try_new(4096, Tag::new(*b"Page"))?)?;
+    ///     let mut reply = [0; 8];
+    ///     let second = NonZeroU64::new(10_000_000);
+    ///     let (_bytes, page) = cx.sender().sync_request_with(b"fill", page, &mut reply, second, cx.irql())?;
+    ///     Ok(page.buffer().view().read::<u64>(0))
+    /// }
+    /// ```
+    pub fn sync_request_with(
+        &self,
+        payload: &[u8],
+        data: Mdl,
+        reply: &mut [u8],
+        timeout: Option<NonZeroU64>,
+        irql: &mut impl MayAwaitReply,
+    ) -> Result<(usize, Mdl), (Error, Option<Mdl>)> {
+        // Its acquisition of `packets` lasts until the memory is in its place: an owner that waits for it frees all that is kept.
+        let mut request = match Request::new(&self.0, payload, reply) {
+            Ok(request) => request,
+            Err(error) => return Err((error, Some(data))),
+        };
+        // A place for what the host may keep, before it has anything.
+        let place = match Place::try_new() {
+            Ok(place) => place,
+            Err(error) => return Err((error, Some(data))),
+        };
+        let (status, length) = request.send(data.as_ref().as_ptr(), timeout);
+        match Status::check(status) {
+            Ok(()) => Ok((length, data)),
+            // It had no room in the ring, or its reply none in the buffer.
+            Err(error) if status == STATUS_BUFFER_OVERFLOW => Err((error, Some(data))),
+            Err(error) => {
+                self.0.lent.keep(place, data, irql);
+                Err((error, None))
+            }
+        }
+    }
+}
+
+/// A synchronous request that is about to be sent.
+///
+/// # Invariants
+///
+/// The channel is allocated while `packets` is held. The reply's length is `capacity`, a multiple of 8 and not 0, and the payload's is `length`.
+struct Request<'a, H: Handler> {
+    shared: &'a Shared<H>,
+    payload: &'a [u8],
+    length: u32,
+    reply: &'a mut [u8],
+    capacity: u32,
+    _packets: GateGuard<'a>,
+}
+
+impl<'a, H: Handler> Request<'a, H> {
+    fn new(shared: &'a Shared<H>, payload: &'a [u8], reply: &'a mut [u8]) -> Result<Self, Error> {
         let length = checked(shared, payload)?;
-        let mut capacity = u32::try_from(reply.len()).map_err(|_| Error::TooLarge)?;
+        let capacity = u32::try_from(reply.len()).map_err(|_| Error::TooLarge)?;
         if capacity == 0 || capacity % 8 != 0 {
             return Err(Error::InvalidLength);
         }
-        let Some(_packets) = shared.packets.try_acquire() else {
+        let Some(packets) = shared.packets.try_acquire() else {
             return Err(Error::NotOpen);
         };
         // The gate is not held: closing waits for it, and KMCL ends this request only when it closes.
         if !shared.gate.is_open() {
             return Err(Error::NotOpen);
         }
+        Ok(Self {
+            shared,
+            payload,
+            length,
+            reply,
+            capacity,
+            _packets: packets,
+        })
+    }
+
+    /// Sends it and waits: the status, and the number of bytes of the reply. Whoever calls has a witness that this is a place where replies may
+    /// be awaited; `data` is NULL, or an MDL of which the host may have all until the caller knows that it has let go.
+    fn send(&mut self, data: PMDL, timeout: Option<NonZeroU64>) -> (NTSTATUS, usize) {
         let mut relative = LARGE_INTEGER::default();
         let timeout = match timeout {
             None => core::ptr::null_mut(),
@@ -284,24 +392,24 @@ impl<H: Handler> Sender<H> {
                 &raw mut relative
             }
         };
-        // SAFETY: PASSIVE_LEVEL, where this may wait, by the witness; the channel is allocated while `packets` is held; the buffers live through the call and
-        // have the lengths given.
-        Status::check(unsafe {
+        // SAFETY: PASSIVE_LEVEL, where this may wait, by the caller's witness; the channel is allocated while `packets` is held; the buffers live
+        // through the call and have the lengths given; the caller keeps the MDL and its memory for as long as it has to.
+        let status = unsafe {
             call!(
-                shared.table(),
+                self.shared.table(),
                 VmbChannelSendSynchronousRequest(
-                    shared.channel,
-                    payload.as_ptr().cast_mut().cast(),
-                    length,
-                    core::ptr::null_mut(),
+                    self.shared.channel,
+                    self.payload.as_ptr().cast_mut().cast(),
+                    self.length,
+                    data,
                     VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
-                    reply.as_mut_ptr().cast(),
-                    &raw mut capacity,
+                    self.reply.as_mut_ptr().cast(),
+                    &raw mut self.capacity,
                     timeout
                 )
             )
-        })?;
-        Ok(reply.len().min(capacity as usize))
+        };
+        (status, self.reply.len().min(self.capacity as usize))
     }
 }
 
@@ -670,8 +778,8 @@ impl<H: Handler> OwnedPacket<H> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. External data with
-    /// [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
+    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. An error of
+    /// [`Transaction::external`] is this send's. External data with [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
     #[allow(
         clippy::inline_always,
         reason = "what is inline is shorter than the result that a call hands over in memory"
@@ -683,14 +791,18 @@ impl<H: Handler> OwnedPacket<H> {
             Mode::Transact => VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
         };
         match self.context().external() {
-            Some(_) if mode == Mode::Notify => {
+            Err(error) => Err(SendError {
+                error,
+                packet: Some(self),
+            }),
+            Ok(Some(_)) if mode == Mode::Notify => {
                 let error = Error::Status(Status(STATUS_INVALID_PARAMETER));
                 Err(SendError {
                     error,
                     packet: Some(self),
                 })
             }
-            Some(External { mdl, offset, length }) => {
+            Ok(Some(External { mdl, offset, length })) => {
                 let (mdl, external_length) = (mdl.as_ptr(), length.get());
                 self.send_with(|table, packet, start, length| {
                     // SAFETY: as `send_with` demands; the part is within the MDL, whose pages the context keeps; completion is waited for.
@@ -710,7 +822,7 @@ impl<H: Handler> OwnedPacket<H> {
                     }
                 })
             }
-            None => self.send_with(|table, packet, start, length| {
+            Ok(None) => self.send_with(|table, packet, start, length| {
                 // SAFETY: as `send_with` demands; no external data.
                 unsafe {
                     call!(
@@ -883,6 +995,13 @@ impl<H: Handler> Completed<'_, H> {
     #[inline]
     pub fn into_packet(self) -> OwnedPacket<H> {
         self.packet
+    }
+
+    /// Frees the packet and keeps the context. What is needed of the reply is to be copied out before.
+    #[must_use]
+    #[inline]
+    pub fn into_context(self) -> H::Transaction {
+        self.packet.into_context()
     }
 }
 

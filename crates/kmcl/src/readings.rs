@@ -33,7 +33,7 @@
 //! | C27 | who calls a lookaside list's allocate routine, and with what | the entry goes to the caller; the list's own routines are called |
 //! | C28 | the IRQL of lists with paged entries | entries are nonpaged |
 //! | C29 | success codes of a restore | a server's function, not in this table |
-//! | C30 | length 0 of an MDL: all of it, or invalid | cannot be said: [`External`](crate::mdl::External) is not empty, sizes are `NonZeroU32` |
+//! | C30 | length 0 of an MDL: all of it, or invalid | cannot be said: [`External`](crate::mdl::External) is not empty, and a size of 0 is refused before KMCL sees it |
 //! | C31 | a query that is answered with less than was asked for | size, version and each function are checked, in a table zeroed before |
 //!
 //! # Silences
@@ -59,4 +59,5 @@
 //! | S17 | MMIO space where there is none | whatever KMCL reports, as numbers |
 //! | S18 | the status for a version that is not supported | any failure falls back to version 1 |
 //! | S19 | lookaside entries out at the deletion, the least size of an entry | entries are counted and borrow their list; at least 16 bytes |
-//! | S20 | a reply that comes after a synchronous request was cancelled | the call has returned, and with it the buffers' loan: as for every call that waits, nothing is written later; no external data goes with it |
+//! | S20 | a reply that comes after a synchronous request was cancelled | the call has returned, and with it the buffers' loan: as for every call that waits, nothing is written later |
+//! | S21 | how long the host uses external data of a synchronous request that was cancelled, or ended by a close | the channel keeps the memory until it has been disabled |

@@ -1,14 +1,15 @@
 //! Status codes and the library's error type.
 
 use core::fmt;
+use core::num::NonZeroU32;
 
 use wdk_sys::{
     NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_CANCELLED, STATUS_DEVICE_NOT_CONNECTED,
     STATUS_DEVICE_NOT_READY, STATUS_DEVICE_REMOVED, STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_1, STATUS_INVALID_PARAMETER_2,
-    STATUS_INVALID_PARAMETER_3, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_REVISION_MISMATCH,
-    STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_UNSUCCESSFUL,
+    STATUS_INVALID_PARAMETER_3, STATUS_IO_TIMEOUT, STATUS_NOT_SUPPORTED, STATUS_PENDING,
+    STATUS_REVISION_MISMATCH, STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_UNSUCCESSFUL,
 };
 
 use crate::packet::SendError;
@@ -55,6 +56,7 @@ impl Status {
         STATUS_NOT_SUPPORTED,
         STATUS_CANCELLED,
         STATUS_REVISION_MISMATCH,
+        STATUS_IO_TIMEOUT,
     );
 
     /// Whether this is a success or an informational status. `STATUS_PENDING` is one too: compare it exactly.
@@ -109,7 +111,7 @@ pub enum Error {
     NotOpen,
     /// More bytes than the channel was configured for, or than a 32-bit length can say.
     TooLarge,
-    /// A length of zero, or otherwise not one that the operation takes.
+    /// A length or a number of zero, or otherwise not one that the operation takes.
     InvalidLength,
     /// The bus driver answered with something that is not the interface that was asked for.
     InvalidInterface,
@@ -146,6 +148,11 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// A number of bytes or of anything else, of which KMCL takes no 0: to some of its functions that means "all", to others it is invalid.
+pub(crate) fn not_zero(number: u32) -> Result<NonZeroU32, Error> {
+    NonZeroU32::new(number).ok_or(Error::InvalidLength)
+}
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {

@@ -203,27 +203,32 @@ impl Event {
 
     /// Waits until the event is signaled; false if the timeout (in units of 100 ns) passed first.
     pub fn wait(&self, _irql: &mut impl AtPassive, timeout: Option<u64>) -> bool {
-        let mut relative = LARGE_INTEGER::default();
-        let timeout = match timeout {
-            None => core::ptr::null_mut(),
-            Some(units) => {
-                relative.QuadPart = i64::try_from(units).map_or(i64::MIN, i64::wrapping_neg);
-                &raw mut relative
-            }
-        };
-        // SAFETY: the event is initialised; the witness says that this is PASSIVE_LEVEL, where waiting is allowed; the timeout is NULL or
-        // points to a local.
-        let status = unsafe {
-            KeWaitForSingleObject(
-                self.0.get().cast(),
-                _KWAIT_REASON::Executive,
-                KERNEL_MODE,
-                0,
-                timeout,
-            )
-        };
-        status != STATUS_TIMEOUT
+        // SAFETY: the event is initialised; the witness says that this is PASSIVE_LEVEL, where waiting is allowed.
+        unsafe { wait_for(self.0.get(), timeout) }
     }
+}
+
+/// Waits until an event is signaled; false if the timeout (in units of 100 ns) passed first.
+///
+/// The wait is in kernel mode and not alertable, and the object is no mutex: then the documentation knows no other status than
+/// these two, and without a timeout none but that of the signaled event.
+///
+/// # Safety
+///
+/// The event is initialised and stays; the IRQL is `PASSIVE_LEVEL`.
+unsafe fn wait_for(event: *mut KEVENT, timeout: Option<u64>) -> bool {
+    let mut relative = LARGE_INTEGER::default();
+    let timeout = match timeout {
+        None => core::ptr::null_mut(),
+        Some(units) => {
+            relative.QuadPart = i64::try_from(units).map_or(i64::MIN, i64::wrapping_neg);
+            &raw mut relative
+        }
+    };
+    // SAFETY: as the caller says; the timeout is NULL or points to a local.
+    let status =
+        unsafe { KeWaitForSingleObject(event.cast(), _KWAIT_REASON::Executive, KERNEL_MODE, 0, timeout) };
+    status != STATUS_TIMEOUT
 }
 
 /// Rundown protection: counts users, refuses new ones once it runs down, and waits for the last.
@@ -278,6 +283,51 @@ impl Drop for RundownGuard<'_> {
     }
 }
 
+/// A notification event that is a part of something larger.
+///
+/// # Invariants
+///
+/// Once it is in its place, and before anybody else uses it, the event is initialised; it never moves then.
+pub(crate) struct PlacedEvent(UnsafeCell<KEVENT>);
+
+// SAFETY: a kernel event is made to be used from any thread and processor.
+unsafe impl Send for PlacedEvent {}
+// SAFETY: as above.
+unsafe impl Sync for PlacedEvent {}
+
+impl PlacedEvent {
+    /// Not yet initialised: to be placed where it stays, and then [initialised](Self::initialize).
+    pub(crate) fn to_be_placed() -> Self {
+        Self(UnsafeCell::new(KEVENT::default()))
+    }
+
+    /// Makes it an event that is not signaled.
+    ///
+    /// # Safety
+    ///
+    /// It has not been initialised before, nobody uses it, and from now on it does not move.
+    pub(crate) unsafe fn initialize(&self) {
+        // SAFETY: as the caller says; the event is in nonpaged pool, as everything of the library's that is placed.
+        unsafe { KeInitializeEvent(self.0.get(), _EVENT_TYPE::NotificationEvent, 0) };
+    }
+
+    pub(crate) fn set(&self) {
+        // SAFETY: the event is initialised; with `Wait` FALSE any IRQL up to DISPATCH_LEVEL is allowed.
+        unsafe { KeSetEvent(self.0.get(), 0, 0) };
+    }
+
+    pub(crate) fn reset(&self) {
+        // SAFETY: the event is initialised.
+        unsafe { KeResetEvent(self.0.get()) };
+    }
+
+    /// As [`Event::wait`].
+    pub(crate) fn wait(&self, timeout: Option<u64>, _irql: &mut impl AtPassive) -> bool {
+        // SAFETY: the event is initialised; the witness says PASSIVE_LEVEL, where waiting is allowed.
+        unsafe { wait_for(self.0.get(), timeout) }
+    }
+}
+
 /// A count of uses, and an event for whoever closes it: the channel's own rundown protection, a part of something larger.
 ///
 /// # Invariants
@@ -285,20 +335,15 @@ impl Drop for RundownGuard<'_> {
 /// Once it is in its place, the event is initialised, and signaled exactly when `uses` has told somebody that it was the last.
 pub(crate) struct Gate {
     uses: Uses,
-    last: UnsafeCell<KEVENT>,
+    last: PlacedEvent,
 }
-
-// SAFETY: atomics, and a kernel event, which is made to be used from any thread and processor.
-unsafe impl Send for Gate {}
-// SAFETY: as above.
-unsafe impl Sync for Gate {}
 
 impl Gate {
     /// Closed, and not yet initialised: to be placed where it stays, and then [initialised](Self::initialize).
     pub(crate) fn to_be_placed() -> Self {
         Self {
             uses: Uses::closed(),
-            last: UnsafeCell::new(KEVENT::default()),
+            last: PlacedEvent::to_be_placed(),
         }
     }
 
@@ -306,8 +351,8 @@ impl Gate {
     ///
     /// It has not been initialised before, nobody uses it, and from now on it does not move.
     pub(crate) unsafe fn initialize(&self) {
-        // SAFETY: as the caller says; the event is in nonpaged pool, as everything of the library's that is placed.
-        unsafe { KeInitializeEvent(self.last.get(), _EVENT_TYPE::NotificationEvent, 0) };
+        // SAFETY: as the caller says.
+        unsafe { self.last.initialize() };
     }
 
     /// One more use; false if it is closed.
@@ -329,9 +374,8 @@ impl Gate {
     #[cold]
     #[inline(never)]
     fn wake(&self) {
-        // SAFETY: the event is initialised, and there until whoever closed the gate has been woken by it; with `Wait` FALSE any IRQL up to
-        // DISPATCH_LEVEL is allowed.
-        unsafe { KeSetEvent(self.last.get(), 0, 0) };
+        // It is there until whoever closed the gate has been woken by it.
+        self.last.set();
     }
 
     /// One more use, given back when the guard is dropped.
@@ -345,27 +389,18 @@ impl Gate {
     }
 
     /// Lets nothing through any more and waits until the last use has ended.
-    pub(crate) fn close(&self, _irql: &mut impl AtPassive) {
-        if !self.uses.close() {
-            return;
-        }
-        // SAFETY: the event is initialised, and signaled by the last use; the witness says PASSIVE_LEVEL, where waiting is allowed.
-        unsafe {
-            KeWaitForSingleObject(
-                self.last.get().cast(),
-                _KWAIT_REASON::Executive,
-                KERNEL_MODE,
-                0,
-                core::ptr::null_mut(),
-            );
+    pub(crate) fn close(&self, irql: &mut impl AtPassive) {
+        if self.uses.close() {
+            // The last use signals it.
+            let _signaled = self.last.wait(None, irql);
         }
     }
 
     /// Lets uses through, if it is closed.
     pub(crate) fn open(&self) {
         if !self.uses.is_open() {
-            // SAFETY: the event is initialised. The last use has ended: who closes waits for it before anybody opens again.
-            unsafe { KeResetEvent(self.last.get()) };
+            // The last use has ended: who closes waits for it before anybody opens again.
+            self.last.reset();
             self.uses.open();
         }
     }

@@ -43,5 +43,10 @@ pub use trace::Trace;
 
 /// The example of the page about the simulator is compiled with the tests of documentation.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/simulator.md")]
+#[doc = include_str!("../docs/simulator.md")]
 struct Page;
+
+/// The readme's example is compiled with the tests of documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

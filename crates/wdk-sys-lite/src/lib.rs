@@ -30,6 +30,11 @@ unsafe extern "C" {
     pub static mut WdfDriverGlobals: PWDF_DRIVER_GLOBALS;
 }
 
+/// The readme's example is compiled with the tests of documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// Whether a status is a success (`0` to `0x3FFF_FFFF`) or informational (`0x4000_0000` to `0x7FFF_FFFF`).
 #[must_use]
 #[allow(non_snake_case, reason = "the kit's name")]

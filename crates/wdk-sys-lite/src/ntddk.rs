@@ -27,6 +27,7 @@ unsafe extern "C" {
     pub fn ExFlushLookasideListEx(Lookaside: PLOOKASIDE_LIST_EX);
     pub fn ExFreePool(P: PVOID);
     pub fn ExFreePoolWithTag(P: PVOID, Tag: ULONG);
+    #[must_use]
     pub fn ExInitializeLookasideListEx(
         Lookaside: PLOOKASIDE_LIST_EX,
         Allocate: PALLOCATE_FUNCTION_EX,
@@ -66,6 +67,7 @@ unsafe extern "C" {
         BugCheckParameter4: ULONG_PTR,
     ) -> !;
     pub fn KeClearEvent(Event: PRKEVENT);
+    #[must_use]
     pub fn KeDelayExecutionThread(
         WaitMode: KPROCESSOR_MODE,
         Alertable: BOOLEAN,
@@ -83,6 +85,7 @@ unsafe extern "C" {
     pub fn KeReleaseSpinLockFromDpcLevel(SpinLock: PKSPIN_LOCK);
     pub fn KeResetEvent(Event: PRKEVENT) -> LONG;
     pub fn KeSetEvent(Event: PRKEVENT, Increment: KPRIORITY, Wait: BOOLEAN) -> LONG;
+    #[must_use]
     pub fn KeWaitForSingleObject(
         Object: PVOID,
         WaitReason: KWAIT_REASON,
@@ -113,7 +116,9 @@ unsafe extern "C" {
     pub fn ObfReferenceObject(Object: PVOID) -> LONG_PTR;
     pub fn RtlCompareMemory(Source1: *const c_void, Source2: *const c_void, Length: SIZE_T) -> SIZE_T;
     pub fn RtlCopyUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCUNICODE_STRING);
+    #[must_use]
     pub fn RtlGetVersion(lpVersionInformation: PRTL_OSVERSIONINFOW) -> NTSTATUS;
     pub fn RtlInitUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCWSTR);
+    #[must_use]
     pub fn ZwClose(Handle: HANDLE) -> NTSTATUS;
 }

@@ -38,6 +38,34 @@ macro_rules! wdf_calls {
                 }
             }
         )+
+        wdf_names! { ($) $($name)+ }
+    };
+}
+
+/// Makes the macro that knows the names of the framework's functions declared here, and says of any other what is missing.
+/// `$dollar` is `$`, for the macro that is made.
+macro_rules! wdf_names {
+    (($dollar:tt) $($name:ident)+) => {
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __call_wdf_function {
+            $(
+                ($name $dollar(, $dollar argument:expr)*) => {
+                    $crate::wdf::__private::call::$name($dollar($dollar argument),*)
+                };
+            )+
+            ($dollar missing:ident $dollar(, $dollar argument:expr)*) => {
+                ::core::compile_error!(::core::concat!(
+                    "`wdk-sys-lite` does not declare the framework function `",
+                    ::core::stringify!($dollar missing),
+                    "`: it stands in for `wdk-sys`, which has all of KMDF 1.33, and declares what its users needed so \
+                    far. Check the name; if the framework has it, add a row for it to `wdf_calls!` in \
+                    `crates/wdk-sys-lite/src/wdf.rs`, its `PFN_` type to `src/types.rs` there, and its facts to \
+                    `tests/data/wdk-sys.json`; and whoever fills the framework's table (the simulated kernel: \
+                    `ntsim`) needs a function behind it."
+                ))
+            };
+        }
     };
 }
 
@@ -61,6 +89,8 @@ macro_rules! wdf_calls {
 /// }
 /// ```
 ///
+/// A function that this stand-in for `wdk-sys` does not declare is a compile error, which says where it is added.
+///
 /// A result must be used:
 ///
 /// ```compile_fail
@@ -76,7 +106,7 @@ macro_rules! wdf_calls {
 #[macro_export]
 macro_rules! call_unsafe_wdf_function_binding {
     ($function:ident $(, $argument:expr)* $(,)?) => {
-        $crate::wdf::__private::call::$function($($argument),*)
+        $crate::__call_wdf_function!($function $(, $argument)*)
     };
 }
 

@@ -1,7 +1,6 @@
 //! The pairs' safe sides: what a driver writes with `kmcl`.
 
 use std::hint::black_box;
-use std::num::NonZeroU32;
 use std::ptr::null_mut;
 
 use kmcl::channel::{Channel, Context, Handler, Running};
@@ -12,6 +11,7 @@ use kmcl::lookaside::LookasideList;
 use kmcl::mdl::{External, HostBuffer, Mdl};
 use kmcl::packet::{Completed, Mode, Sender, Transaction};
 use kmcl::pool::Tag;
+use kmcl::status::Error;
 use kmcl::sync::SpinLock;
 
 use super::{EXTERNAL_BYTES, MESSAGE_BYTES, Reply, mock};
@@ -29,9 +29,9 @@ impl Transaction for Message {
         &self.bytes
     }
 
-    fn external(&self) -> Option<External<'_>> {
-        let mdl = self.external?;
-        External::new(mdl.as_ref(), 0, NonZeroU32::new(EXTERNAL_BYTES)?)
+    fn external(&self) -> Result<Option<External<'_>>, Error> {
+        let Some(mdl) = self.external else { return Ok(None) };
+        External::new(mdl.as_ref(), 0, EXTERNAL_BYTES).map(Some)
     }
 }
 
@@ -79,15 +79,12 @@ impl Safe {
         // SAFETY: as above.
         let config = unsafe { interface.channel(null_mut(), Driver(SpinLock::new(None)), &mut irql) };
         let mut config = config.expect("a channel");
-        config
-            .maximum_packet_size(NonZeroU32::new(4096).expect("not zero"), &mut irql)
-            .expect("a size");
+        config.maximum_packet_size(4096, &mut irql).expect("a size");
         let Ok(channel) = config.enable(&mut irql) else {
             panic!("the channel cannot be enabled");
         };
         let sender = channel.handler().0.lock(&mut irql).take().expect("a sender");
-        let buffer =
-            HostBuffer::try_new(NonZeroU32::new(EXTERNAL_BYTES).expect("not zero"), TAG).expect("memory");
+        let buffer = HostBuffer::try_new(EXTERNAL_BYTES, TAG).expect("memory");
         let Ok(mdl) = Mdl::try_new(buffer) else {
             panic!("no MDL");
         };

@@ -1,6 +1,4 @@
 //! What the refused programs are close to, and does compile.
-use core::num::NonZeroU32;
-
 use kmcl::channel::{ChannelConfig, Context, Handler, Running};
 use kmcl::incoming::{Disposition, Incoming};
 use kmcl::irql::Passive;
@@ -44,7 +42,7 @@ impl Handler for Counting {
 }
 
 fn life(mut config: ChannelConfig<Counting>, irql: &mut Passive<'_>) {
-    let _ = config.maximum_packet_size(NonZeroU32::MIN, irql);
+    let _ = config.maximum_packet_size(4096, irql);
     if let Ok(channel) = config.enable(irql) {
         drop(channel.disable(irql));
     }

@@ -1,8 +1,6 @@
 //! Uses the library's generic paths, so that they are compiled here. It is not run.
 #![no_std]
 
-use core::num::NonZeroU32;
-
 use kmcl::channel::{Channel, ChannelConfig, ClosedChannel, Context, Handler, PostStarted, Running};
 use kmcl::host::HostBytes;
 use kmcl::incoming::{Disposition, External as Data, Incoming, PendingIncoming};
@@ -27,9 +25,11 @@ impl Transaction for Message {
         &self.bytes
     }
 
-    fn external(&self) -> Option<External<'_>> {
-        let mdl = self.mdl.as_ref()?.as_ref();
-        External::new(mdl, 0, NonZeroU32::new(mdl.length())?)
+    fn external(&self) -> Result<Option<External<'_>>, Error> {
+        let Some(mdl) = self.mdl.as_ref().map(Mdl::as_ref) else {
+            return Ok(None);
+        };
+        External::new(mdl, 0, mdl.length()).map(Some)
     }
 }
 
@@ -50,6 +50,10 @@ impl Handler for Driver {
     fn post_started(&self, cx: &mut PostStarted<'_, Self>) {
         let sender = cx.sender();
         let mut reply = [0; 16];
+        if let Ok(mdl) = HostBuffer::try_new(1, TAG).and_then(|buffer| Ok(Mdl::try_new(buffer)?)) {
+            let answer = sender.sync_request_with(b"hello", mdl, &mut reply, None, cx.irql());
+            drop(answer.map(|(_, mdl)| mdl));
+        }
         if sender.sync_request(b"hello", &mut reply, None, cx.irql()).is_ok() {
             let _ = sender
                 .packet()
@@ -89,11 +93,15 @@ impl Handler for Driver {
         }
     }
 
-    fn completed(&self, _: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
+    fn completed(&self, cx: &mut Running<'_, Self>, mut done: Completed<'_, Self>) {
         let (reply, context) = done.reply_and_context();
         reply.copy_to(&mut context.bytes);
         if done.status() == Status::SUCCESS {
+            cx.set_ready();
             let _ = done.into_packet().send(Mode::Transact);
+        } else {
+            cx.set_failed(done.status());
+            drop(done.into_context());
         }
     }
 }
@@ -110,9 +118,9 @@ pub unsafe fn open(interface: &Interface, irql: &mut Passive<'_>) -> Result<Chan
     // SAFETY: as the caller says.
     let mut config = unsafe { interface.channel(core::ptr::null_mut(), driver, irql) }?;
     config
-        .maximum_packet_size(NonZeroU32::MIN, irql)?
-        .ring_pages(NonZeroU32::MIN, NonZeroU32::MIN, irql)?
-        .maximum_external_data(NonZeroU32::MIN, NonZeroU32::MIN, irql)?
+        .maximum_packet_size(1, irql)?
+        .ring_pages(1, 1, irql)?
+        .maximum_external_data(1, 1, irql)?
         .friendly_name(&[b'a' as u16], irql)?
         .pipe(irql)?;
     Ok(config)
@@ -120,6 +128,11 @@ pub unsafe fn open(interface: &Interface, irql: &mut Passive<'_>) -> Result<Chan
 
 pub fn enable(config: ChannelConfig<Driver>, irql: &mut Passive<'_>) -> Option<Channel<Driver>> {
     config.enable(irql).ok()
+}
+
+pub fn wait(channel: &Channel<Driver>, irql: &mut Passive<'_>) -> Result<(), Error> {
+    channel.wait_started(None, irql).check()?;
+    channel.wait_ready(Some(10_000_000), irql).check()
 }
 
 pub fn disable(channel: Channel<Driver>, irql: &mut Passive<'_>) -> ClosedChannel<Driver> {
@@ -137,7 +150,7 @@ pub fn packet(sender: &Sender<Driver>) -> Result<Packet<Driver>, Error> {
 }
 
 pub fn send(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<OwnedPacket<Driver>> {
-    let mdl = HostBuffer::try_new(NonZeroU32::MIN, TAG)
+    let mdl = HostBuffer::try_new(1, TAG)
         .ok()
         .and_then(|buffer| Mdl::try_new(buffer).ok());
     let packet = sender.transaction(Message { bytes, mdl }).ok()?;
@@ -146,11 +159,7 @@ pub fn send(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<OwnedPacket<Driv
 
 pub fn send_in_place(sender: &Sender<Driver>, bytes: [u8; 64]) -> Option<Message> {
     let packet = sender.transaction_in_place(Message { bytes, mdl: None }).ok()?;
-    packet
-        .send(Mode::Notify)
-        .err()?
-        .packet
-        .map(OwnedPacket::into_context)
+    packet.send(Mode::Notify).err()?.into_context()
 }
 
 pub fn lookaside(list: &LookasideList<[u64; 8]>, irql: &mut Dispatch<'_>) -> u64 {

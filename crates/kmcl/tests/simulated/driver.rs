@@ -4,7 +4,6 @@
 //! I/O request, a test asks for by calling a function here, in the driver's name.
 
 use std::cell::Cell;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running};
@@ -15,12 +14,13 @@ use kmcl::irql::{Irql, Passive, raise};
 use kmcl::mdl::{External, HostBuffer, Mdl, PageFrame};
 use kmcl::packet::{Completed, Mode, OwnedPacket, Sender, Transaction};
 use kmcl::pool::{InPool, PoolArc, Tag};
+use kmcl::readiness::Readiness;
 use kmcl::status::{Error, Status};
 use kmcl::sync::{PassiveCell, SpinLock};
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL, _WDF_IO_TARGET_OPEN_TYPE, _WDF_SYNCHRONIZATION_SCOPE, DRIVER_OBJECT, GUID,
     INTERFACE, NTSTATUS, PCUNICODE_STRING, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS, UNICODE_STRING, WDF_DRIVER_CONFIG,
+    STATUS_INVALID_DEVICE_STATE, STATUS_REVISION_MISMATCH, STATUS_SUCCESS, UNICODE_STRING, WDF_DRIVER_CONFIG,
     WDF_IO_TARGET_OPEN_PARAMS, WDF_NO_HANDLE, WDF_NO_OBJECT_ATTRIBUTES, WDF_OBJECT_ATTRIBUTES,
     WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE, WDFCMRESLIST,
     WDFDEVICE, WDFDRIVER, WDFOBJECT, call_unsafe_wdf_function_binding,
@@ -70,6 +70,22 @@ pub struct Options {
     pub pipe: bool,
     pub query: Query,
     pub target: Option<Target>,
+    /// What the host's answer to the first message is taken for.
+    pub handshake: Handshake,
+    /// How long the device waits for the handshake before it has come up, in units of 100 ns; 0 if it does not.
+    pub ready_within: u64,
+}
+
+/// What the driver takes the host's answer to its first message for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handshake {
+    /// Nothing: there is no handshake.
+    #[default]
+    None,
+    /// The end of the handshake.
+    Ends,
+    /// A version that the driver does not know.
+    Fails,
 }
 
 /// How the interface is asked for.
@@ -187,6 +203,8 @@ pub struct Message {
     resends: u32,
     mode: Mode,
     data: Option<Mdl>,
+    /// How many bytes of `data` go with the message.
+    described: u32,
     frames: [PageFrame; 2],
 }
 
@@ -198,6 +216,7 @@ impl Message {
             resends,
             mode,
             data,
+            described: 4000,
             frames: [0; 2],
         };
         message.bytes[..bytes.len()].copy_from_slice(bytes);
@@ -210,8 +229,10 @@ impl Transaction for Message {
         &self.bytes[..self.length]
     }
 
-    fn external(&self) -> Option<External<'_>> {
-        External::new(self.data.as_ref()?.as_ref(), 8, NonZeroU32::new(4000)?)
+    fn external(&self) -> Result<Option<External<'_>>, Error> {
+        let Some(data) = &self.data else { return Ok(None) };
+        // What the test asks for may be more than there is.
+        External::new(data.as_ref(), 8, self.described).map(Some)
     }
 
     fn pfns(&self) -> &[PageFrame] {
@@ -280,17 +301,20 @@ impl State {
     /// Sends a message.
     pub fn send(&self, bytes: &[u8], mode: Mode, how: How, irql: &mut impl Irql) -> Result<(), Error> {
         let sender = self.sender(irql).ok_or(Error::NotOpen)?;
-        let data = if how == How::External {
-            let buffer = HostBuffer::try_new(NonZeroU32::new(4096).ok_or(Error::InvalidLength)?, TAG)?;
+        let data = if matches!(how, How::External | How::TooMuchExternal) {
+            let buffer = HostBuffer::try_new(4096, TAG)?;
             buffer.write(8, &[3; 100]);
             Some(Mdl::try_new(buffer)?)
         } else {
             None
         };
-        let message = Message::new(bytes, self.options.resends, mode, data);
+        let mut message = Message::new(bytes, self.options.resends, mode, data);
+        if how == How::TooMuchExternal {
+            message.described = 4096;
+        }
         let packet = match how {
             How::InPlace => sender.transaction_in_place(message),
-            How::Allocated | How::External => sender.transaction(message),
+            How::Allocated | How::External | How::TooMuchExternal => sender.transaction(message),
         };
         self.launch(packet?)
     }
@@ -330,7 +354,7 @@ impl State {
         by_mdl: bool,
         irql: &mut impl kmcl::irql::AtPassive,
     ) -> Result<u32, Error> {
-        let buffer = HostBuffer::try_new(NonZeroU32::new(5000).ok_or(Error::InvalidLength)?, TAG)?;
+        let buffer = HostBuffer::try_new(5000, TAG)?;
         buffer.write(4090, b"across the pages");
         let gpadl = if by_mdl {
             let mdl = Mdl::try_new(buffer)?;
@@ -368,6 +392,8 @@ pub enum How {
     Allocated,
     InPlace,
     External,
+    /// With more external data than there is memory, which cannot be described.
+    TooMuchExternal,
 }
 
 impl Handler for Client {
@@ -529,6 +555,11 @@ impl Handler for Client {
             return;
         }
         count(&state.counts.succeeded, 1);
+        match state.options.handshake {
+            Handshake::None => {}
+            Handshake::Ends => cx.set_ready(),
+            Handshake::Fails => cx.set_failed(Status(STATUS_REVISION_MISMATCH)),
+        }
         if done.context().mode == Mode::Transact {
             // An echo, rounded up to 8 bytes.
             let (echo, sent) = done.reply_and_context();
@@ -543,8 +574,11 @@ impl Handler for Client {
         if done.context().resends > 0 {
             done.context_mut().resends -= 1;
             let _ = state.launch(done.into_packet());
-        } else {
+        } else if done.context().length.is_multiple_of(2) {
             drop(done);
+        } else {
+            // The packet is freed; what went with it is the driver's again.
+            drop(done.into_context());
         }
         // Other processors go on while this one takes locks; the handler is there all the same.
         for _ in 0..state.options.lingers {
@@ -568,7 +602,6 @@ impl Device {
     /// `device` is a valid function device object.
     unsafe fn prepare(&self, device: WDFDEVICE, irql: &mut Passive<'_>) -> Result<(), Error> {
         static NAME: [u16; 2] = [0x6B, 0x6D];
-        let size = |bytes| NonZeroU32::new(bytes).ok_or(Error::InvalidLength);
         let options = self.state.options;
         // SAFETY: the device is valid, and its physical device object stays until after `release`.
         let (interface, parent) = unsafe {
@@ -600,15 +633,27 @@ impl Device {
         }
         // SAFETY: as above.
         let mut config = unsafe { interface.channel(parent, Client(self.state.clone()), irql) }?;
+        // KMCL is never told of a 0.
+        let zeros = [
+            config.maximum_packet_size(0, irql).err(),
+            config.maximum_external_data(0, 1, irql).err(),
+            config.maximum_external_data(1, 0, irql).err(),
+            config.ring_pages(0, 1, irql).err(),
+            config.ring_pages(1, 0, irql).err(),
+            config.transaction_quota(0).err(),
+        ];
+        if zeros.iter().any(|refused| *refused != Some(Error::InvalidLength)) {
+            count(&self.state.counts.bad, 1);
+        }
         config
-            .maximum_packet_size(size(256)?, irql)?
-            .maximum_external_data(size(65536)?, size(4)?, irql)?
-            .ring_pages(size(4)?, size(4)?, irql)?
+            .maximum_packet_size(256, irql)?
+            .maximum_external_data(65536, 4, irql)?
+            .ring_pages(4, 4, irql)?
             .client_context_size(16, irql)?
             .friendly_name(&NAME, irql)?
             .incoming_at_passive(options.at_passive, irql);
-        if let Some(quota) = NonZeroU32::new(options.quota) {
-            config.transaction_quota(quota);
+        if options.quota > 0 {
+            config.transaction_quota(options.quota)?;
         }
         if options.pipe {
             config.pipe(irql)?;
@@ -632,6 +677,33 @@ impl Device {
     /// Enables the channel, for the first time or again.
     pub fn enable(&self, irql: &mut Passive<'_>) -> Result<(), Error> {
         self.channel.with(irql, ChannelSlot::enable)
+    }
+
+    /// What the device does when it comes up.
+    fn power_up(&self, irql: &mut Passive<'_>) -> Result<(), Error> {
+        self.channel.with(irql, |slot, irql| {
+            slot.enable(irql)?;
+            let within = self.state.options.ready_within;
+            if within == 0 {
+                return Ok(());
+            }
+            let readiness = slot.wait_ready(Some(within), irql);
+            if readiness != Readiness::Ready {
+                slot.disable(irql);
+            }
+            readiness.check()
+        })
+    }
+
+    /// Waits for the channel: until it has started, or until the handshake is over.
+    pub fn wait(&self, ready: bool, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
+        self.channel.with(irql, |slot, irql| {
+            if ready {
+                slot.wait_ready(timeout, irql)
+            } else {
+                slot.wait_started(timeout, irql)
+            }
+        })
     }
 
     /// Disables the channel, if it is enabled.
@@ -753,7 +825,7 @@ unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLI
 
 unsafe extern "C" fn d0_entry(device: WDFDEVICE, _previous: WDF_POWER_DEVICE_STATE) -> NTSTATUS {
     // SAFETY: as above.
-    status_of(unsafe { (*context(device.cast())).enable(&mut Passive::assume()) })
+    status_of(unsafe { (*context(device.cast())).power_up(&mut Passive::assume()) })
 }
 
 unsafe extern "C" fn d0_exit(device: WDFDEVICE, _target: WDF_POWER_DEVICE_STATE) -> NTSTATUS {

@@ -1,13 +1,28 @@
 //! Every call that can fail fails once.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
+use kmcl::irql::Passive;
+use kmcl::mdl::{HostBuffer, Mdl};
 use kmcl::packet::Mode;
+use kmcl::pool::Tag;
+use kmcl::status::Error;
 use ntsim::vmbus::{KmclBehaviour, backends};
 use ntsim::{Config, Outcome};
 
 use crate::driver::{Device, How, Options, State};
 use crate::guest::run_failing;
+
+/// A synchronous request with a page for the host, and a tenth of a second.
+fn request_with_memory(state: &State, irql: &mut Passive<'_>) -> Result<usize, Error> {
+    let sender = state.sender(irql).ok_or(Error::NotOpen)?;
+    let page = Mdl::try_new(HostBuffer::try_new(4096, Tag::new(*b"KmTs"))?)?;
+    let mut reply = [0; 16];
+    let (length, _page) =
+        sender.sync_request_with(b"\0page", page, &mut reply, NonZeroU64::new(1_000_000), irql)?;
+    Ok(length)
+}
 
 fn one_fails(seed: u64, call: u64, routine_on_failed_send: bool) -> bool {
     let config = Config {
@@ -32,6 +47,7 @@ fn one_fails(seed: u64, call: u64, routine_on_failed_send: bool) -> bool {
         for first in [0, 1, 2] {
             let _ = guest.state(|state, irql| state.send_copied(&[first; 16], irql));
         }
+        let _ = guest.state(request_with_memory);
         guest.system.sleep(Duration::from_micros(100));
         let _ = guest.state(|state, irql| state.create_gpadl(true, irql));
         let _ = guest.state(State::delete_gpadl);

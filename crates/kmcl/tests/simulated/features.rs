@@ -1,10 +1,13 @@
 //! What only some drivers need: external data both ways, numbers, targets, pipes, other versions of the interface; and what a steady state takes from pool.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kmcl::interface::InterfaceVersion;
+use kmcl::mdl::{HostBuffer, Mdl};
 use kmcl::packet::Mode;
+use kmcl::pool::Tag;
 use kmcl::status::Error;
 use ntsim::Config;
 use ntsim::kernel::DriverId;
@@ -119,6 +122,89 @@ fn whole_pages_are_sent_by_their_frames() {
         let start = unsafe { std::slice::from_raw_parts(memory.address().as_ptr(), 13) };
         assert_eq!(start, b"from the host");
         assert_eq!(guest.count(|counts| &counts.bad), 0);
+    });
+}
+
+/// Fills the memory of a request that asks for it. When, its payload says: before the answer, or long after the guest has given up.
+#[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
+fn fills(channel: HostChannel) {
+    while channel.wait_open() {
+        while let Ok(packet) = channel.recv() {
+            if packet.kind == HostPacketKind::GpaDirect {
+                let memory = channel.map_external(&packet).expect("memory");
+                assert_eq!(memory.len(), 8192);
+                assert_eq!(memory.read(8190, 2).expect("in range"), [9, 9]);
+                if packet.payload.starts_with(b"late") {
+                    channel.sleep(Duration::from_millis(2));
+                }
+                memory.write(0, b"from the host").expect("in range");
+            }
+            let _ = channel.complete(packet.transaction, &packet.payload);
+        }
+    }
+}
+
+/// Two pages, for the host to fill.
+fn two_pages() -> Mdl {
+    let buffer = HostBuffer::try_new(8192, Tag::new(*b"KmTs")).expect("memory");
+    buffer.write(8190, &[9, 9]);
+    Mdl::try_new(buffer).expect("memory")
+}
+
+#[test]
+fn a_synchronous_request_takes_memory_along_and_gives_it_back() {
+    seeds(10, Options::default(), fills, |guest| {
+        guest.wait_open();
+        guest.state(|state, irql| {
+            let sender = state.sender(irql).expect("the channel is open");
+            let mut reply = [0; 16];
+            for timeout in [None, NonZeroU64::new(10_000_000)] {
+                let (length, mdl) = sender
+                    .sync_request_with(b"in time", two_pages(), &mut reply, timeout, irql)
+                    .expect("an answer");
+                assert_eq!((length, &reply[..7]), (8, b"in time".as_slice()));
+                let mut start = [0; 13];
+                assert_eq!(mdl.buffer().view().copy_to(&mut start), 13);
+                assert_eq!(&start, b"from the host");
+            }
+            // Refused before the host has seen it: the memory is here.
+            for (payload, reply) in [(b"".as_slice(), &mut reply[..]), (b"x", &mut [0; 4])] {
+                let refused = sender.sync_request_with(payload, two_pages(), reply, None, irql);
+                assert!(
+                    matches!(refused, Err((Error::InvalidLength, Some(_)))),
+                    "refused by length"
+                );
+            }
+        });
+    });
+}
+
+#[test]
+fn memory_of_a_request_that_timed_out_stays_until_the_channel_is_disabled() {
+    seeds(10, Options::default(), fills, |guest| {
+        guest.wait_open();
+        let bytes = || mm::pool::counters(Owner::Driver(guest.driver)).bytes;
+        let before = bytes();
+        guest.state(|state, irql| {
+            let sender = state.sender(irql).expect("the channel is open");
+            let mut reply = [0; 16];
+            for _ in 0..2 {
+                // 10 microseconds; the host takes two milliseconds.
+                let timeout = NonZeroU64::new(100);
+                let given_up = sender.sync_request_with(b"late", two_pages(), &mut reply, timeout, irql);
+                let cancelled = Error::Status(kmcl::status::Status(wdk_sys_lite::STATUS_CANCELLED));
+                match given_up {
+                    Err((error, None)) => assert_eq!(error, cancelled),
+                    Err((error, Some(_))) => panic!("{error}, and the host has the memory"),
+                    Ok((length, _)) => panic!("{length} bytes within the time"),
+                }
+            }
+        });
+        assert!(bytes() >= before + 2 * 8192, "{before} bytes, then {}", bytes());
+        guest.system.sleep(Duration::from_millis(10));
+        guest.ask(Device::disable);
+        assert!(bytes() <= before, "{before} bytes, then {}", bytes());
+        guest.ask(Device::enable).expect("the channel is enabled again");
     });
 }
 

@@ -1,7 +1,6 @@
 //! Pool, locks, events, rundown protection, lookaside lists and host memory, each by itself.
 
 use std::cell::Cell;
-use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -305,7 +304,7 @@ fn an_entrys_value_is_dropped_once_and_small_entries_hold_the_link() {
 #[test]
 fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
     seeds(1, |_, _| {
-        let buffer = HostBuffer::try_new(NonZeroU32::new(4097).expect("not 0"), TAG).expect("memory");
+        let buffer = HostBuffer::try_new(4097, TAG).expect("memory");
         assert_eq!(buffer.length(), 8192);
         let view = buffer.view();
         assert_eq!((view.len(), view.is_empty()), (8192, false));
@@ -334,19 +333,20 @@ fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
         assert!(view.part(8193, 0).is_none());
     });
     out_of_memory(move |_, _| {
-        let refused = HostBuffer::try_new(NonZeroU32::MIN, TAG).err();
+        let refused = HostBuffer::try_new(1, TAG).err();
         assert_eq!(refused, Some(Error::NoMemory));
     });
     seeds(1, |_, _| {
-        let refused = HostBuffer::try_new(NonZeroU32::MAX, TAG).err();
-        assert_eq!(refused, Some(Error::TooLarge));
+        let refused = |bytes| HostBuffer::try_new(bytes, TAG).err();
+        assert_eq!(refused(u32::MAX), Some(Error::TooLarge));
+        assert_eq!(refused(0), Some(Error::InvalidLength));
     });
 }
 
 #[test]
 fn a_reader_reads_one_value_after_the_other_and_stops_at_the_end() {
     seeds(1, |_, _| {
-        let buffer = HostBuffer::try_new(NonZeroU32::MIN, TAG).expect("memory");
+        let buffer = HostBuffer::try_new(1, TAG).expect("memory");
         buffer.write(0, &[1, 2, 0, 3, 0, 0, 0, 9, 9, 9]);
         let mut reader = buffer.view().part(0, 10).expect("within").reader();
         assert_eq!(reader.read::<u8>(), Some(1));
@@ -364,16 +364,21 @@ fn a_reader_reads_one_value_after_the_other_and_stops_at_the_end() {
 #[test]
 fn external_data_stays_within_its_mdl() {
     seeds(1, |_, _| {
-        let buffer = HostBuffer::try_new(NonZeroU32::MIN, TAG).expect("memory");
+        let buffer = HostBuffer::try_new(1, TAG).expect("memory");
         buffer.write(0, b"x");
-        let mdl = Mdl::try_new(buffer).ok().expect("memory");
+        let mdl = Mdl::try_new(buffer).expect("memory");
         assert_eq!(mdl.as_ref().length(), 4096);
         assert_eq!(mdl.buffer().view().read::<u8>(0), Some(b'x'));
-        let within = |offset, length| {
-            External::new(mdl.as_ref(), offset, NonZeroU32::new(length).expect("not 0")).is_some()
+        let within = |offset, length| match External::new(mdl.as_ref(), offset, length) {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(error, Error::InvalidLength);
+                false
+            }
         };
         assert!(within(0, 4096) && within(4095, 1));
         assert!(!within(4096, 1) && !within(0, 4097) && !within(1, 4096) && !within(u32::MAX, 1));
+        assert!(!within(0, 0), "to KMCL that would be all of it");
     });
 }
 

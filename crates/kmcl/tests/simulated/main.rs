@@ -7,4 +7,5 @@ mod guest;
 mod interface;
 mod kernel;
 mod life;
+mod readiness;
 mod traffic;

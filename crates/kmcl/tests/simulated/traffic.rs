@@ -109,6 +109,11 @@ fn messages_are_refused_by_length_before_anything_is_sent() {
             );
             let invalid = Error::Status(kmcl::status::Status(wdk_sys_lite::STATUS_INVALID_PARAMETER));
             assert_eq!(state.send(&[1], Mode::Notify, How::External, irql), Err(invalid));
+            // External data that cannot be described: the message is not sent without it.
+            assert_eq!(
+                state.send(&[1], Mode::Transact, How::TooMuchExternal, irql),
+                Err(Error::InvalidLength)
+            );
             for length in [0, 4, 12] {
                 let mut reply = vec![0; length];
                 assert_eq!(
@@ -240,7 +245,11 @@ fn a_quota_holds_packets_back_until_others_are_completed() {
         assert_eq!(guest.count(|counts| &counts.received), 2);
         guest.ask(|device, irql| {
             device.with_channel(irql, |channel, _| {
-                channel.transaction_quota(std::num::NonZeroU32::MAX);
+                assert_eq!(
+                    channel.transaction_quota(0),
+                    Err(kmcl::status::Error::InvalidLength)
+                );
+                assert_eq!(channel.transaction_quota(u32::MAX), Ok(()));
             });
         });
         guest.state(|state, irql| assert!(state.complete_held(irql)));

@@ -29,6 +29,13 @@ pub struct Signature {
     pub result: String,
 }
 
+/// A function that the kernel exports.
+pub struct Export {
+    pub signature: Signature,
+    /// What is written above it, documentation aside.
+    pub attributes: String,
+}
+
 /// A static that another program part defines.
 pub struct Static {
     pub ty: String,
@@ -59,7 +66,7 @@ pub struct Declared {
     /// `POOL_TYPE` for `_POOL_TYPE::Type`, and so on.
     pub enumeration_aliases: BTreeMap<String, String>,
     pub constants: BTreeMap<String, (String, String)>,
-    pub functions: BTreeMap<String, Signature>,
+    pub functions: BTreeMap<String, Export>,
     pub statics: BTreeMap<String, Static>,
     pub calls: BTreeMap<String, Call>,
     pub function_names: Vec<String>,
@@ -268,7 +275,15 @@ impl Declared {
                     variadic: function.sig.variadic.is_some(),
                     result: result(&function.sig.output),
                 };
-                self.functions.insert(function.sig.ident.to_string(), signature);
+                let attributes = function
+                    .attrs
+                    .iter()
+                    .filter(|attribute| !attribute.path().is_ident("doc"));
+                let export = Export {
+                    signature,
+                    attributes: attributes.map(text).collect(),
+                };
+                self.functions.insert(function.sig.ident.to_string(), export);
                 Ok(())
             }
             ForeignItem::Static(item) if file == "lib.rs" => {

@@ -191,18 +191,22 @@ pub fn complaints(declared: &Declared, facts: &Facts) -> Vec<String> {
         }
     }
     constants(declared, facts, &mut review);
-    for (name, signature) in &declared.functions {
+    for (name, export) in &declared.functions {
         let fact = facts
             .generated
             .functions
             .get(name)
             .or_else(|| facts.additions.functions.get(name));
         match fact {
-            Some(fact) => review.compare(
-                &format!("fn {name}"),
-                &shown(signature),
-                &shown(&fact.signature()),
-            ),
+            Some(fact) => {
+                let there = fact.signature();
+                review.compare(&format!("fn {name}"), &shown(&export.signature), &shown(&there));
+                review.compare(
+                    &format!("fn {name} (attributes)"),
+                    &export.attributes,
+                    attributes(&there),
+                );
+            }
             None => review.complaints.push(not_in_the_facts("function", name)),
         }
     }
@@ -227,6 +231,15 @@ pub fn shown(signature: &Signature) -> String {
         let _ = write!(text, "->{}", signature.result);
     }
     text
+}
+
+/// What `wdk-sys` writes above an exported function. `wdk-build` 0.6.0 (`bindgen.rs`) tells bindgen that the
+/// results of two types must be used: `NTSTATUS`, and `HRESULT`, which no function here returns.
+fn attributes(signature: &Signature) -> &'static str {
+    match signature.result.as_str() {
+        "NTSTATUS" => "#[must_use]",
+        _ => "",
+    }
 }
 
 impl Function {

@@ -104,6 +104,22 @@ fn a_wrong_signature_is_refused() {
 }
 
 #[test]
+fn a_wrong_attribute_is_refused() {
+    assert_refused(
+        "ntddk.rs",
+        "#[must_use]\n    pub fn ZwClose",
+        "pub fn ZwClose",
+        "fn ZwClose (attributes)",
+    );
+    assert_refused(
+        "ntddk.rs",
+        "pub fn KeSetEvent",
+        "#[must_use]\n    pub fn KeSetEvent",
+        "fn KeSetEvent (attributes)",
+    );
+}
+
+#[test]
 fn an_item_that_no_fact_covers_is_refused() {
     assert_refused(
         "ntddk.rs",
