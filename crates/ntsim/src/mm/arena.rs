@@ -18,7 +18,7 @@ use super::phys::{self, PAGE_SIZE, Run};
 const SIZE: usize = 64 << 30;
 
 /// How many freed blocks are remembered for the report of a use after free.
-const REMEMBERED: usize = 1 << 16;
+const REMEMBERED: usize = 1 << 12;
 
 /// A pool block's particulars.
 pub(crate) struct Block {
