@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::builder::{StringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::report::{Finding, Summary, counted, grouped};
 use crate::source::{Source, SourceError};
@@ -276,7 +276,11 @@ const NARROWEST: usize = 40;
 const WIDEST: usize = 100;
 
 fn run() -> Result<u8, Error> {
-    let cli = match Cli::try_parse() {
+    let parsed = Cli::command()
+        .term_width(Place::Output.width())
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             Place::Error.print_report(&error.render().to_string())?;

@@ -108,3 +108,16 @@ fn what_was_not_measured_is_not_given_as_a_number() {
     let text = stdout(&vmbsim(["--input", "/dev/null"]));
     assert!(text.contains("not measured"), "{text}");
 }
+
+#[test]
+fn help_fits_as_the_report_does() {
+    for arguments in [&["--help"][..], &["explore", "--help"]] {
+        for (columns, most) in [("80", 80), ("60", 60)] {
+            let help = command(arguments).env("COLUMNS", columns).output().unwrap();
+            let help = stdout(&help);
+            let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
+            // The list of exit codes is a table, which is not wrapped.
+            assert!((most - 20..=most.max(76)).contains(&widest), "{widest}: {help}");
+        }
+    }
+}
