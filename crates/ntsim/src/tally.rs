@@ -10,8 +10,9 @@ use crate::machine::System;
 pub struct Tally {
     /// Calls of drivers into the kernel, the framework and KMCL.
     pub kernel_calls: u64,
-    /// How often the I/O manager or KMCL copied a message's bytes: between a program's buffer and a system buffer, and
-    /// between memory and a ring. What drivers copy is not seen.
+    /// How often the I/O manager or KMCL copied a message's bytes: between a program's buffer and a
+    /// system buffer, into the memory of a packet, and between memory and a ring. What drivers copy
+    /// is not seen.
     pub copies: u64,
     /// The bytes of those copies.
     pub bytes_copied: u64,

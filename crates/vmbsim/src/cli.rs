@@ -1,41 +1,32 @@
 //! The command line: what can be asked for, and what is refused.
 
-use std::fmt::Write;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::builder::{StringValueParser, TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::input::{self, Input};
-use crate::output::{self, Output, OutputError, complain, print};
-use crate::report::{Asked, Summary, Verdict};
-use crate::transfer::{self, MAXIMUM_MESSAGE_SIZE, SystemError};
-use crate::{exit, explore, protocol};
+use ntsim::StartError;
 
-/// The smallest message: the header and one byte.
-const MINIMUM_MESSAGE_SIZE: usize = protocol::HEADER_BYTES + 1;
-/// The most processors of a guest.
-const MAXIMUM_PROCESSORS: u64 = 64;
-/// The most rounds and seeds.
-const MAXIMUM_COUNT: u64 = 1_000_000_000;
+use crate::report::{Finding, Summary, counted, grouped};
+use crate::source::{Source, SourceError};
+use crate::target::Target;
+use crate::transfer::{self, DEFAULT_MAXIMUM_MESSAGE_SIZE, End, MAXIMUM_MESSAGE_SIZE, Plan};
+use crate::{explore, protocol, stop};
 
-/// Boots a simulated Hyper-V guest, loads the driver vmbchan, and sends messages through it to the host and back.
-///
-/// Without --input it sends 16,000 messages of mixed sizes, a quarter of them transactions. The report says what was
-/// booted, what the driver did, what was checked and what it cost.
-///
-/// Exit codes: 0 everything went well; 1 a finding (bug check, leak, hang, changed bytes); 2 what was asked for cannot
-/// be done, read or written; 3 the host took its device back before everything had come back (--host rescind). An
-/// output file is replaced only by a run that ends with 0.
+/// Boots a simulated Hyper-V guest, loads the driver vmbchan, sends data through it to the host and
+/// back, and reports.
 #[derive(Parser)]
 #[command(
     name = "cargo sim",
     bin_name = "cargo sim",
     version,
     args_conflicts_with_subcommands = true,
-    max_term_width = 100
+    after_help = EXIT_CODES
 )]
 struct Cli {
     #[command(subcommand)]
@@ -44,12 +35,18 @@ struct Cli {
     transfer: TransferArguments,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything came back, and nothing was found
+  1  a finding: a bug check, a leak, a hang, or data that came back changed
+  2  bad usage, or input or output that cannot be read or written
+  3  the transfer was interrupted: by the host (--host rescind) or by Ctrl-C";
+
 #[derive(Subcommand)]
 enum Command {
-    /// Runs many lives of the driver, each with one random event.
-    ///
-    /// A life is load, transfer, an event (remove, surprise removal, rescind, cancel, power down and up, close) and
-    /// unload; its seed decides all of it. The lowest seed with a finding is printed with the command that repeats it.
+    /// Runs many seeds of load, transfer, one random event and unload: remove, surprise removal,
+    /// rescind, cancel, power.
+    #[command(after_help = EXIT_CODES)]
     Explore(ExploreArguments),
 }
 
@@ -62,19 +59,8 @@ pub enum Host {
     Slow,
     /// Lets the guest's ring run full before it takes anything.
     Full,
-    /// Takes the device back in the middle of the transfer.
+    /// Takes the device back in the middle of the transfer, with requests under way.
     Rescind,
-}
-
-impl Host {
-    fn describe(self) -> &'static str {
-        match self {
-            Self::Echo => "sends every message back, and completes every transaction",
-            Self::Slow => "sends every message back after a while",
-            Self::Full => "lets the guest's ring run full before it takes anything",
-            Self::Rescind => "takes the device back in the middle of the transfer",
-        }
-    }
 }
 
 /// `on` or `off`.
@@ -86,27 +72,53 @@ pub enum Switch {
     Off,
 }
 
+/// The most processors that a guest has.
+const MOST_PROCESSORS: u64 = 64;
+/// The most times that an input is sent, and the most seeds of one command.
+const MOST: u64 = 1_000_000_000;
+/// The most jobs that can be asked for.
+const MOST_JOBS: u64 = 1_000_000;
+/// Made-up messages are no more than so many, and no more than [`MADE_BYTES`].
+const MADE_MESSAGES: u64 = 10_000;
+/// Bytes that are made up where no input is named.
+const MADE_BYTES: u64 = 24 << 20;
+
 #[derive(Args)]
 struct TransferArguments {
-    /// The file to send; `-` is standard input [default: drawn messages of mixed sizes].
+    /// The file to send; `-` is standard input. It is read while it is sent [default: made-up
+    /// data].
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Where to write what came back; `-` is standard output.
+    /// Where to write what came back; `-` is standard output. A file is replaced once all of it has
+    /// come back.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The largest message in bytes, with the demonstration protocol's header of 24 bytes: 25 to 65536. Above 16384
-    /// the driver's parameter `MaximumMessageSize` is raised from its default 16384 to 65536.
-    #[arg(long, value_name = "BYTES", default_value = "4000", value_parser = message_size, allow_negative_numbers = true)]
-    message_size: usize,
-    /// How many times to send it all: 1 to 1000000000.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
+    /// Bytes in a message with its header of 24 bytes: 25 to 65536, or `mixed`, which is 25 to
+    /// 16384. Above 16384 it also raises a parameter of the driver's, the longest message that it
+    /// takes.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "mixed",
+        value_parser = message_size,
+        allow_negative_numbers = true
+    )]
+    message_size: MessageSize,
+    /// How many times to send the input: 1 to 1000000000.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = within(1, MOST), allow_negative_numbers = true)]
     repeat: u64,
     /// Draws every choice of the run: 0 to 18446744073709551615.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = within(0, u64::MAX), allow_negative_numbers = true)]
     seed: u64,
     /// The guest's processors: 1 to 64.
-    #[arg(long, value_name = "N", default_value = "2", value_parser = processors, allow_negative_numbers = true)]
-    processors: NonZeroUsize,
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "2",
+        value_parser = within(1, MOST_PROCESSORS),
+        allow_negative_numbers = true
+    )]
+    processors: u64,
     /// What the host does with the channel.
     #[arg(long, value_enum, default_value_t = Host::Echo)]
     host: Host,
@@ -121,217 +133,492 @@ struct TransferArguments {
 #[derive(Args)]
 struct ExploreArguments {
     /// How many seeds: 1 to 1000000000.
-    #[arg(long, value_name = "N", default_value = "100", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = within(1, MOST), allow_negative_numbers = true)]
     seeds: u64,
     /// The first seed: 0 to 18446744073709551615.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = within(0, u64::MAX), allow_negative_numbers = true)]
     seed: u64,
     /// The guest's processors: 1 to 64.
-    #[arg(long, value_name = "N", default_value = "2", value_parser = processors, allow_negative_numbers = true)]
-    processors: NonZeroUsize,
-    /// How many seeds run at a time: 1 to 1000000000, at most one for each processor of this machine [default: one for
-    /// each].
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "2",
+        value_parser = within(1, MOST_PROCESSORS),
+        allow_negative_numbers = true
+    )]
+    processors: u64,
+    /// How many seeds run at a time: 1 to 1000000, and no more than there are seeds or processors
+    /// of this machine [default: one for each processor].
+    #[arg(long, value_name = "N", value_parser = within(1, MOST_JOBS), allow_negative_numbers = true)]
     jobs: Option<u64>,
 }
 
-/// A whole number within limits. The error names them; clap adds the option and the value given.
-fn number(text: &str, least: u64, most: u64, unit: &str) -> Result<u64, String> {
-    match text.parse::<u64>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(format!("a whole number from {least} to {most}{unit} is needed")),
+/// A whole number within limits. The error names them; the option and the value are in front of it.
+fn within(least: u64, most: u64) -> impl TypedValueParser<Value = u64> {
+    StringValueParser::new().try_map(move |text| {
+        text.parse()
+            .ok()
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
+    })
+}
+
+/// How long the messages are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum MessageSize {
+    Mixed,
+    Bytes(usize),
+}
+
+fn message_size(text: &str) -> Result<MessageSize, String> {
+    if text == "mixed" {
+        return Ok(MessageSize::Mixed);
     }
+    text.parse()
+        .ok()
+        .filter(|size| (protocol::HEADER_BYTES + 1..=MAXIMUM_MESSAGE_SIZE).contains(size))
+        .map(MessageSize::Bytes)
+        .ok_or_else(|| {
+            format!(
+                "it takes `mixed`, or a whole number from {} (a header of {} bytes and one byte of data) to {}",
+                protocol::HEADER_BYTES + 1,
+                protocol::HEADER_BYTES,
+                MAXIMUM_MESSAGE_SIZE
+            )
+        })
 }
 
-fn message_size(text: &str) -> Result<usize, String> {
-    let size = number(
-        text,
-        MINIMUM_MESSAGE_SIZE as u64,
-        MAXIMUM_MESSAGE_SIZE as u64,
-        " (bytes)",
-    )?;
-    usize::try_from(size).map_err(|error| error.to_string())
-}
-
-fn count(text: &str) -> Result<u64, String> {
-    number(text, 1, MAXIMUM_COUNT, "")
-}
-
-fn seed(text: &str) -> Result<u64, String> {
-    number(text, 0, u64::MAX, "")
-}
-
-fn processors(text: &str) -> Result<NonZeroUsize, String> {
-    let count = number(text, 1, MAXIMUM_PROCESSORS, "")?;
-    usize::try_from(count)
+/// The value was checked when it was read; it fits.
+fn count(number: u64) -> NonZeroUsize {
+    usize::try_from(number)
         .ok()
         .and_then(NonZeroUsize::new)
-        .ok_or_else(|| "no processor".to_owned())
+        .unwrap_or(NonZeroUsize::MIN)
 }
 
 /// What the command line asked for cannot be done.
 #[derive(Debug, thiserror::Error)]
-enum UsageError {
-    /// A file cannot be read or written, or the machine not be started.
+enum Error {
     #[error(transparent)]
-    System(#[from] SystemError),
-    /// There are no seeds above the largest.
-    #[error(
-        "--seed {seed} and --seeds {seeds}: the last seed would be above {}",
-        u64::MAX
-    )]
-    Seeds { seed: u64, seeds: u64 },
-}
-
-impl From<OutputError> for UsageError {
-    fn from(error: OutputError) -> Self {
-        Self::System(error.into())
-    }
+    Source(#[from] SourceError),
+    #[error("cannot read {0}: {1}")]
+    Input(String, io::Error),
+    #[error("cannot write {0}: {1}")]
+    Output(String, io::Error),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Signals(#[from] ctrlc::Error),
+    #[error("--seed {first} and --seeds {seeds} go beyond the last seed, which is 18446744073709551615")]
+    Seeds { first: u64, seeds: u64 },
 }
 
 /// Does what the process's command line asks for.
 pub fn main() -> ExitCode {
-    output::clean_up_on_signals();
-    let result = match Cli::try_parse() {
-        Ok(cli) => match cli.command {
-            Some(Command::Explore(arguments)) => run_explore(&arguments),
-            None => run_transfer(&cli.transfer),
-        },
-        Err(error) if error.use_stderr() => {
-            complain(&error.render().to_string());
-            return ExitCode::from(exit::USAGE);
-        }
-        Err(help) => print(&help.render().to_string())
-            .map(|()| Verdict::Fine)
-            .map_err(UsageError::from),
-    };
-    ExitCode::from(match result {
-        Ok(Verdict::Fine) => exit::FINE,
-        Ok(Verdict::Finding) => exit::FINDING,
-        Ok(Verdict::Interrupted) => exit::INTERRUPTED,
-        // Who closed the pipe has read what was wanted.
-        Err(UsageError::System(SystemError::Output(error))) if error.is_closed_pipe() => exit::FINE,
+    match run() {
+        Ok(code) => ExitCode::from(code),
+        // Nobody reads any more.
+        Err(Error::Output(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("error: {error}\n"));
-            exit::USAGE
+            // The exit code says it too, if standard error takes nothing.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
         }
+    }
+}
+
+/// Standard output or standard error, as a place for what people read.
+#[derive(Clone, Copy)]
+enum Place {
+    Output,
+    Error,
+}
+
+impl Place {
+    /// Prints, and makes sure that it has arrived.
+    fn print(self, text: &str) -> Result<(), Error> {
+        fn all(mut to: impl Write, text: &str) -> io::Result<()> {
+            to.write_all(text.as_bytes())?;
+            to.flush()
+        }
+        let (name, result) = match self {
+            Self::Output => ("standard output", all(io::stdout(), text)),
+            Self::Error => ("standard error", all(io::stderr(), text)),
+        };
+        result.map_err(|error| Error::Output(name.to_owned(), error))
+    }
+
+    /// As [`Place::print`]. A reader who has gone away does not change how the run has ended.
+    fn print_report(self, text: &str) -> Result<(), Error> {
+        match self.print(text) {
+            Err(Error::Output(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Columns of the terminal; where there is none, what `COLUMNS` says, or 80.
+    fn width(self) -> usize {
+        let terminal = match self {
+            Self::Output => io::stdout()
+                .is_terminal()
+                .then(|| terminal_size::terminal_size_of(io::stdout())),
+            Self::Error => io::stderr()
+                .is_terminal()
+                .then(|| terminal_size::terminal_size_of(io::stderr())),
+        };
+        let columns = match terminal.flatten() {
+            Some((terminal_size::Width(columns), _)) => Some(usize::from(columns)),
+            None => std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()),
+        };
+        columns.unwrap_or(80).clamp(NARROWEST, WIDEST)
+    }
+}
+
+/// Below this many columns names and values have no place beside one another.
+const NARROWEST: usize = 40;
+/// Lines longer than this are hard to read.
+const WIDEST: usize = 100;
+
+fn run() -> Result<u8, Error> {
+    let parsed = Cli::command()
+        .term_width(Place::Output.width())
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            Place::Error.print_report(&error.render().to_string())?;
+            return Ok(2);
+        }
+        Err(help) => {
+            Place::Output.print_report(&help.render().to_string())?;
+            return Ok(0);
+        }
+    };
+    let finding = match cli.command {
+        Some(Command::Explore(arguments)) => run_explore(&arguments)?,
+        None => run_transfer(&cli.transfer)?,
+    };
+    Ok(match finding {
+        Finding::None => 0,
+        Finding::Some => 1,
+        Finding::Interrupted => 3,
     })
 }
 
-fn run_explore(arguments: &ExploreArguments) -> Result<Verdict, UsageError> {
+fn run_explore(arguments: &ExploreArguments) -> Result<Finding, Error> {
     let ExploreArguments {
         seeds,
-        seed,
+        seed: first,
         processors,
         jobs,
     } = *arguments;
-    if seed.checked_add(seeds - 1).is_none() {
-        return Err(UsageError::Seeds { seed, seeds });
+    if first.checked_add(seeds - 1).is_none() {
+        return Err(Error::Seeds { first, seeds });
     }
-    Ok(explore::explore(seed, seeds, processors, jobs)?)
+    let here = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let jobs = jobs.unwrap_or(here).min(here).min(seeds);
+    Place::Error.print_report(&format!(
+        "cargo sim explore: {} from {first} on, {} in the guest, {} at a time\n",
+        counted(seeds, "seed", "seeds"),
+        counted(processors, "processor", "processors"),
+        grouped(jobs)
+    ))?;
+    let failure = explore::explore(first, seeds, count(processors), count(jobs))?;
+    let Some((seed, problem)) = failure else {
+        Place::Output.print_report(&format!(
+            "{seeds} seeds from {first}: no bug check, no leak, no hang\n"
+        ))?;
+        return Ok(Finding::None);
+    };
+    let command = explore_command(seed, processors);
+    Place::Output.print_report(&format!("seed {seed}: {problem}\nrepeat with: {command}\n"))?;
+    Ok(Finding::Some)
 }
 
-/// The width for people: the terminal's, or 80 columns where there is none.
-fn width() -> usize {
-    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
-}
-
-fn run_transfer(arguments: &TransferArguments) -> Result<Verdict, UsageError> {
-    let input = match &arguments.input {
-        None => Input::mixed(arguments.seed, arguments.message_size, arguments.repeat),
-        Some(path) => {
-            Input::file(path, arguments.message_size, arguments.repeat).map_err(SystemError::from)?
-        }
-    };
-    let output = Output::new(arguments.output.as_deref())?;
-    let to_stdout = output.is_stdout();
-    let progress = progress(input.messages);
-    let started = std::time::Instant::now();
-    let plan = transfer::Plan {
-        input,
-        message_size: arguments.message_size,
-        seed: arguments.seed,
-        processors: arguments.processors,
-        host: arguments.host,
-        verifier: arguments.verifier == Switch::On,
-    };
-    let mut result = transfer::run(plan, output, progress.clone());
-    progress.finish_and_clear();
-    let output = match &mut result {
-        Ok(result) => std::mem::replace(&mut result.output, Output::nowhere()),
-        Err(_) => Output::nowhere(),
-    };
-    let result = result?;
-    let summary = Summary::new(&result, arguments.asked(), started.elapsed());
-    let verdict = summary.verdict();
-    if verdict == Verdict::Fine {
-        output.finish()?;
-    } else if let Some(what) = output.abandon() {
-        complain(&format!("{what}\n"));
-    }
-    if let Some(stack) = &result.bug_check_details {
-        complain(&format!("{stack}\n"));
-    }
-    let text = if arguments.json {
-        summary.json()
-    } else {
-        summary.text(width())
-    };
-    if to_stdout {
-        complain(&text);
-    } else {
-        print(&text)?;
-    }
-    Ok(verdict)
-}
-
-/// Shows a user at a terminal how far a long transfer is.
-fn progress(messages: Option<u64>) -> ProgressBar {
-    let (bar, template) = match messages {
-        Some(messages) => (
-            ProgressBar::new(messages),
-            "{bar:40} {pos}/{len} messages, {eta} left",
-        ),
-        None => (ProgressBar::new_spinner(), "{spinner} {pos} messages, {per_sec}"),
-    };
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+/// The command that repeats one seed.
+fn explore_command(seed: u64, processors: u64) -> String {
+    format!("cargo sim explore --seed {seed} --seeds 1 --processors {processors}")
 }
 
 impl TransferArguments {
-    fn asked(&self) -> Asked {
-        let plural = if self.processors.get() == 1 { "" } else { "s" };
-        let verifier = if self.verifier == Switch::On { "on" } else { "off" };
-        let mut input = input::describe(self.input.as_ref());
-        if self.repeat > 1 {
-            let _ = write!(input, ", {} times", self.repeat);
-        }
-        let mut repeat = format!("cargo sim --seed {}", self.seed);
-        // Writing to a string cannot fail.
-        if let Some(path) = &self.input {
-            let _ = write!(repeat, " --input {}", path.display());
-        }
-        if let Some(path) = &self.output {
-            let _ = write!(repeat, " --output {}", path.display());
-        }
-        let _ = write!(
-            repeat,
-            " --message-size {} --repeat {} --processors {}",
-            self.message_size, self.repeat, self.processors
-        );
-        if let Some(host) = self.host.to_possible_value() {
-            let _ = write!(repeat, " --host {}", host.get_name());
-        }
-        let _ = write!(repeat, " --verifier {verifier}");
-        Asked {
-            guest: format!(
-                "{} processor{plural}, Driver Verifier {verifier}, seed {}",
-                self.processors, self.seed
-            ),
-            host: self.host.describe().to_owned(),
-            input,
-            message_size: self.message_size,
+    fn plan(&self, source: &Source) -> Plan {
+        Plan {
+            message_size: match self.message_size {
+                MessageSize::Mixed => None,
+                MessageSize::Bytes(size) => Some(size),
+            },
+            total: source.total(),
             seed: self.seed,
-            repeat,
+            processors: count(self.processors),
+            host: self.host,
+            verifier: self.verifier == Switch::On,
         }
+    }
+
+    fn source(&self) -> Result<Source, SourceError> {
+        let repeat = NonZeroU64::new(self.repeat).unwrap_or(NonZeroU64::MIN);
+        match (&self.input, self.message_size) {
+            (Some(path), _) => Source::open(path, repeat),
+            (None, MessageSize::Mixed) => Source::made(MADE_BYTES, repeat),
+            (None, MessageSize::Bytes(size)) => {
+                let length = MADE_MESSAGES * (size - protocol::HEADER_BYTES) as u64;
+                Source::made(length.min(MADE_BYTES), repeat)
+            }
+        }
+    }
+
+    fn input_name(&self) -> String {
+        crate::source::name(self.input.as_deref())
+    }
+
+    fn output_name(&self) -> String {
+        match self.output.as_deref() {
+            None => String::new(),
+            Some(path) if path == Path::new("-") => "standard output".to_owned(),
+            Some(path) => path.display().to_string(),
+        }
+    }
+
+    /// The command that repeats this run.
+    fn command(&self) -> String {
+        let mut command = "cargo sim".to_owned();
+        if let Some(path) = &self.input {
+            let _ = write!(command, " --input {}", quoted(path));
+        }
+        let size = match self.message_size {
+            MessageSize::Mixed => "mixed".to_owned(),
+            MessageSize::Bytes(size) => size.to_string(),
+        };
+        let host = self.host.to_possible_value();
+        let verifier = self.verifier.to_possible_value();
+        let _ = write!(
+            command,
+            " --message-size {size} --repeat {} --seed {} --processors {} --host {} --verifier {}",
+            self.repeat,
+            self.seed,
+            self.processors,
+            host.as_ref().map_or("", |value| value.get_name()),
+            verifier.as_ref().map_or("", |value| value.get_name())
+        );
+        command
+    }
+
+    /// One line that says what is about to run.
+    fn announcement(&self, plan: &Plan) -> String {
+        let what = self.input_name();
+        let length = plan.total.map_or_else(String::new, |total| {
+            format!(" ({})", counted(total, "byte", "bytes"))
+        });
+        let parameter = plan.raised_maximum().map_or_else(String::new, |size| {
+            format!(
+                "; the driver's parameter MaximumMessageSize is raised from {} to {}",
+                grouped(DEFAULT_MAXIMUM_MESSAGE_SIZE as u64),
+                grouped(size as u64)
+            )
+        });
+        format!(
+            "cargo sim: sends {what}{length} through the driver vmbchan in a simulated guest, seed {}{parameter}\n",
+            self.seed
+        )
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+,:@%".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn run_transfer(arguments: &TransferArguments) -> Result<Finding, Error> {
+    let source = arguments.source()?;
+    let target = Target::open(arguments.output.as_deref())
+        .map_err(|error| Error::Output(arguments.output_name(), error))?;
+    stop::listen()?;
+    let plan = arguments.plan(&source);
+    Place::Error.print_report(&arguments.announcement(&plan))?;
+    let started = Instant::now();
+    let mut result = transfer::run(&plan, source, target)?;
+    let mut summary = Summary::new(&plan, &result, started.elapsed());
+    let fate = result
+        .settle(summary.complete())
+        .map_err(|(error, fate)| Error::Output(format!("{} ({fate})", arguments.output_name()), error))?;
+    let noted = |name: String| match &fate {
+        Some(fate) => format!("{name} ({fate})"),
+        None => name,
+    };
+    match result.end {
+        End::Input(error) => return Err(Error::Input(noted(arguments.input_name()), error)),
+        End::Output(error) => return Err(Error::Output(noted(arguments.output_name()), error)),
+        _ => {}
+    }
+    summary.set_output(fate);
+    summary.set_repeat(arguments.command());
+    let place = if arguments.output.as_deref() == Some(Path::new("-")) {
+        Place::Error
+    } else {
+        Place::Output
+    };
+    if let Some(stack) = result.bug_check_details.take() {
+        Place::Error.print_report(&format!("{stack}\n"))?;
+    }
+    let text = if arguments.json {
+        format!("{}\n", summary.json())
+    } else {
+        summary.text(place.width())
+    };
+    place.print_report(&text)?;
+    Ok(summary.finding())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command, TransferArguments, explore_command};
+    use crate::report::{Finding, Summary};
+    use crate::source::Source;
+    use crate::target::Target;
+    use crate::transfer::{End, Flow, Plan, Transfer};
+    use clap::Parser;
+    use std::num::NonZeroU64;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    fn source() -> Source {
+        Source::made(1000, NonZeroU64::MIN).unwrap()
+    }
+
+    fn parse(words: &[&str]) -> Cli {
+        Cli::try_parse_from(words).unwrap()
+    }
+
+    fn plan(arguments: &TransferArguments) -> Plan {
+        arguments.plan(&source())
+    }
+
+    /// Takes `cargo` off, and the quotes that these tests' paths need.
+    fn words(command: &str) -> Vec<String> {
+        let (before, quoted) = command.split_once(" '").unwrap_or((command, ""));
+        let (path, after) = quoted.split_once('\'').unwrap_or_default();
+        before
+            .split_whitespace()
+            .skip(1)
+            .chain(Some(path).filter(|path| !path.is_empty()))
+            .chain(after.split_whitespace())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_transfer_has_all_that_matters() {
+        for line in [
+            &["sim"][..],
+            &["sim", "--seed", "7", "--processors", "3", "--verifier", "off"],
+            &[
+                "sim",
+                "--message-size",
+                "65536",
+                "--host",
+                "full",
+                "--repeat",
+                "5",
+            ],
+            &["sim", "--input", "/tmp/a file", "--host", "rescind"],
+            &["sim", "--input", "-"],
+        ] {
+            let first = parse(line).transfer;
+            let command = first.command();
+            let words = words(&command);
+            let second = parse(&words.iter().map(String::as_str).collect::<Vec<_>>()).transfer;
+            assert_eq!(
+                format!("{:?}", plan(&first)),
+                format!("{:?}", plan(&second)),
+                "{command}"
+            );
+            assert_eq!(
+                (first.input, first.repeat),
+                (second.input, second.repeat),
+                "{command}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_seed_has_all_that_matters() {
+        let words = words(&explore_command(77, 4));
+        let cli = parse(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let Some(Command::Explore(arguments)) = cli.command else {
+            panic!("{words:?}");
+        };
+        assert_eq!(
+            (arguments.seed, arguments.seeds, arguments.processors),
+            (77, 1, 4)
+        );
+    }
+
+    fn summary(end: End, bug_check: Option<&str>) -> Summary {
+        let arguments = parse(&["sim", "--seed", "9"]).transfer;
+        let transfer = Transfer {
+            flow: Arc::new(Mutex::new(Flow::new(source(), Target::nowhere()))),
+            session: None,
+            end,
+            bug_check: bug_check.map(str::to_owned),
+            bug_check_details: None,
+            schedule_hash: 0,
+            virtual_time: 0,
+        };
+        let mut summary = Summary::new(&plan(&arguments), &transfer, Duration::ZERO);
+        summary.set_repeat(arguments.command());
+        summary
+    }
+
+    #[test]
+    fn each_finding_ends_with_the_command_that_repeats_it() {
+        for summary in [
+            summary(End::Failed("the machine hangs".to_owned()), None),
+            summary(End::Failed(String::new()), Some("IRQL_NOT_LESS_OR_EQUAL (0xA)")),
+        ] {
+            assert_eq!(summary.finding(), Finding::Some);
+            let text = summary.text(80);
+            let end = "repeat with:\n  cargo sim --message-size mixed --repeat 1 --seed 9 --processors 2 \
+                       --host echo --verifier on\n";
+            assert!(text.ends_with(end), "{text}");
+            assert!(text.starts_with("Something is wrong"), "{text}");
+            assert!(summary.json().contains("--seed 9"));
+        }
+    }
+
+    #[test]
+    fn a_machine_that_stopped_gives_no_figures_that_were_not_measured() {
+        let summary = summary(End::Failed(String::new()), Some("a bug check"));
+        let json: serde_json::Value = serde_json::from_str(&summary.json()).unwrap();
+        for name in ["packets", "leaks", "lookaside_hits", "kernel_calls_per_message"] {
+            assert!(json[name].is_null(), "{name} in {json}");
+        }
+        assert!(!summary.text(80).contains("packets"));
+    }
+
+    #[test]
+    fn nothing_is_to_be_repeated_where_nothing_was_found() {
+        for (end, finding) in [
+            (End::Complete, Finding::None),
+            (End::ByHost, Finding::Interrupted),
+            (End::BySignal, Finding::Interrupted),
+        ] {
+            let summary = summary(end, None);
+            assert_eq!(summary.finding(), finding);
+            assert!(!summary.text(80).contains("repeat with"));
+        }
+    }
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(super::quoted(Path::new("/tmp/a-b_c.d")), "/tmp/a-b_c.d");
+        assert_eq!(super::quoted(Path::new("a b")), "'a b'");
+        assert_eq!(super::quoted(Path::new("it's")), r"'it'\''s'");
     }
 }

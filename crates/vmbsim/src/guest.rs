@@ -3,44 +3,40 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use ntsim::driver::DriverImage;
 use ntsim::io::{File, Pending, Process};
-use ntsim::kernel::{DriverId, Leak};
+use ntsim::kernel::{DriverId, Leak, kernel};
 use ntsim::mm::{self, Owner};
+use ntsim::sched::Nanoseconds;
 use ntsim::tally::Tally;
-use ntsim::vmbus::{Offer, OfferHandle, backends, guid_text};
+use ntsim::vmbus::{HostChannel, Offer, OfferHandle, backends, guid_text};
 use ntsim::{Config, System};
-use sha2::{Digest, Sha256};
 use wdk_sys_lite::{
     GUID, NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_DOES_NOT_EXIST, STATUS_DEVICE_NOT_CONNECTED,
     STATUS_DEVICE_REMOVED, STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_OBJECT_NAME_NOT_FOUND,
 };
-use zerocopy::FromBytes;
 
-use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_QUERY_INFO, IOCTL_VMBCHAN_TRANSACT, Info};
+use serde::Serialize;
+use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_TRANSACT};
 
 use crate::cli::Host;
-use crate::input::{InputError, Kind};
-use crate::output::{Output, OutputError};
-use crate::protocol;
-use crate::transfer::{DEFAULT_MESSAGE_SIZE, MAXIMUM_MESSAGE_SIZE, Plan};
+use crate::transfer::{DEFAULT_MAXIMUM_MESSAGE_SIZE, Flow, Plan, lock};
+use crate::{protocol, stop};
 
-/// How many messages may be on their way at a time. The system keeps at least four entries in a lookaside list: with two messages
-/// on their way, and the packets of two just sent, that is enough.
-const WINDOW: u64 = 2;
-/// How many transactions are in flight at a time while the lists warm up: more than ever afterwards.
-const BURST: u64 = 32;
-/// How often, one burst after the other.
-const WARM_UP_BURSTS: u64 = 8;
-/// Packets to the host in all bursts.
-const WARM_UP_PACKETS: u64 = BURST * WARM_UP_BURSTS;
+/// How many messages may be on their way at a time. The system keeps at least four entries in a
+/// lookaside list: with two messages on their way, and the packets of two just sent, that is
+/// enough.
+const WINDOW: usize = 2;
+/// How many messages and how many transactions are in flight at a time while the lists warm up:
+/// more than ever afterwards.
+const BURST: usize = 32;
 /// Messages after which nothing should allocate any more.
 pub const WARM_UP: u64 = 100;
-/// The interface type with which the host offers the channel: the driver's INF has it in the hardware id.
+/// The interface type with which the host offers the channel: the driver's INF has it in the
+/// hardware id.
 const INTERFACE_TYPE: GUID = GUID {
     Data1: 0x9c29_cf0a,
     Data2: 0x6c2b,
@@ -55,89 +51,126 @@ const INSTANCE: GUID = GUID {
     Data4: [0xa4, 0x1c, 0x59, 0x0e, 0x83, 0xb2, 0x67, 0xd1],
 };
 
-/// Counters of a transfer, up to its end or its interruption.
+/// One message of this many is a transaction.
+const TRANSACTION_EVERY: u64 = 4;
+/// The smallest of the mixed messages, in bytes.
+pub const SMALLEST_MIXED: usize = protocol::HEADER_BYTES + 1;
+/// The host takes its device back after so many bytes, where it is not known how many there will
+/// be.
+const RESCIND_AFTER: u64 = 1 << 20;
+
+/// How long the device may take to go, in nanoseconds of virtual time; unloading the driver then
+/// says what is in the way.
+const REMOVAL: Nanoseconds = 1_000_000_000;
+
+/// Counters of a machine at one moment.
+struct Reading {
+    tally: Tally,
+    packets: u64,
+    lookaside_hits: u64,
+    lookaside_misses: u64,
+}
+
+impl Reading {
+    fn now(system: &System, driver: DriverId) -> Self {
+        let kmcl = system.kmcl_counters();
+        let lists = mm::lookaside::counters(Owner::Driver(driver));
+        Self {
+            tally: system.tally(),
+            packets: kmcl.packets_sent + kmcl.packets_received,
+            lookaside_hits: kmcl.lookaside_hits + lists.allocations - lists.allocation_misses,
+            lookaside_misses: kmcl.lookaside_misses + lists.allocation_misses,
+        }
+    }
+}
+
+/// A step of the driver's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// `DriverEntry`.
+    Loaded,
+    /// The device was added and started.
+    Started,
+    /// A program opened the device.
+    Opened,
+    /// Bursts of messages and transactions before the messages that count.
+    WarmedUp,
+    /// The messages.
+    Messages,
+    /// The program closed the device.
+    Closed,
+    /// The host took its offer back.
+    Removed,
+    /// The driver was unloaded.
+    Unloaded,
+}
+
+impl Stage {
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::Started => "device started",
+            Self::Opened => "opened",
+            Self::WarmedUp => "warmed up",
+            Self::Messages => "messages",
+            Self::Closed => "closed",
+            Self::Removed => "device removed",
+            Self::Unloaded => "unloaded",
+        }
+    }
+
+    /// What the driver does in it, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Loaded => "registers with the framework",
+            Self::Started => "makes the device, its queues and the channel, and enables the channel",
+            Self::Opened => "takes the handle of a program",
+            Self::WarmedUp => "serves bursts of messages; what it keeps for later is allocated here",
+            Self::Messages => "carries the messages to the host and back",
+            Self::Closed => "lets the handle go",
+            Self::Removed => "disables the channel, ends what is under way, and frees what it has",
+            Self::Unloaded => "leaves the kernel",
+        }
+    }
+}
+
+/// A step of the driver's life, and the calls in it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Which one.
+    pub stage: Stage,
+    /// The calls between the kernel and the driver.
+    pub tally: Tally,
+}
+
+/// Counters of a transfer, each of them counted by the simulated kernel.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Messages whose data came back as a message.
-    pub messages: u64,
-    /// Messages whose data came back as a transaction's answer.
-    pub transactions: u64,
-    /// Bytes of data sent.
-    pub bytes: u64,
-    /// Bytes of data that came back.
-    pub bytes_back: u64,
-    /// Requests that were under way when the device went away, and failed.
-    pub requests_interrupted: u64,
-    /// Packets that KMCL put into the guest's ring or took from the host's.
+    /// Packets that went over the channel in either direction, completions among them, in the whole
+    /// of the driver's life.
     pub packets: u64,
-    /// Entries that the driver's lookaside lists had at hand, when the driver was asked last.
-    pub lookaside_hits: Option<u64>,
+    /// Entries that lookaside lists of the driver and of KMCL had at hand.
+    pub lookaside_hits: u64,
     /// Entries that they had to allocate.
-    pub lookaside_misses: Option<u64>,
-    /// Pool allocations of driver and KMCL after the first [`WARM_UP`] messages; none if there were not that many.
-    pub steady_state_pool_allocations: Option<u64>,
-    /// Calls and copies from the first message to the last, without the warm-up.
-    pub traffic: Tally,
+    pub lookaside_misses: u64,
+    /// Pool allocations of driver and KMCL after the first [`WARM_UP`] messages, and how many
+    /// messages those were; none if there were no more than those.
+    pub steady_state: Option<Steady>,
+    /// Packets of the transfer itself.
+    pub transfer_packets: u64,
+    /// The calls and copies of the transfer itself.
+    pub transfer: Tally,
 }
 
-/// What is known of a transfer while it runs: whatever stops the machine, it is there afterwards.
-#[derive(Debug)]
-pub struct Live {
-    state: Mutex<LiveState>,
-    /// For a user who waits.
-    progress: ProgressBar,
-}
-
-/// What [`Live`] holds.
-#[derive(Debug)]
-pub struct LiveState {
-    /// Counters.
-    pub figures: Figures,
-    /// Where what comes back goes.
-    pub output: Output,
-    /// SHA-256 of the data sent so far.
-    pub sha256_in: Sha256,
-    /// SHA-256 of the data that has come back so far.
-    pub sha256_out: Sha256,
-}
-
-impl Live {
-    /// Nothing has happened yet.
-    #[must_use]
-    pub fn new(output: Output, progress: ProgressBar) -> Self {
-        Self {
-            state: Mutex::new(LiveState {
-                figures: Figures::default(),
-                output,
-                sha256_in: Sha256::new(),
-                sha256_out: Sha256::new(),
-            }),
-            progress,
-        }
-    }
-
-    /// What is known now. No scheduling point of the machine is in reach of the lock.
-    pub fn state(&self) -> MutexGuard<'_, LiveState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sent(&self, data: &[u8]) {
-        let mut state = self.state();
-        state.figures.bytes += data.len() as u64;
-        state.sha256_in.update(data);
-    }
-
-    fn came_back(&self, kind: Kind, data: &[u8]) -> Result<(), OutputError> {
-        let mut state = self.state();
-        match kind {
-            Kind::Message => state.figures.messages += 1,
-            Kind::Transaction => state.figures.transactions += 1,
-        }
-        state.figures.bytes_back += data.len() as u64;
-        state.sha256_out.update(data);
-        self.progress.inc(1);
-        state.output.write(data)
-    }
+/// What was counted once everything was warm.
+#[derive(Clone, Copy, Debug)]
+pub struct Steady {
+    /// Messages.
+    pub messages: u64,
+    /// Pool allocations of driver and KMCL.
+    pub allocations: u64,
 }
 
 /// How far the sending came.
@@ -146,30 +179,27 @@ pub enum Sent {
     /// Everything came back.
     #[default]
     All,
+    /// Somebody asked for an end.
+    Stopped,
     /// The device went away.
     DeviceGone,
+    /// The input cannot be read.
+    Input(std::io::Error),
+    /// The output cannot be written.
+    Output(std::io::Error),
     /// A call failed, or what came back was not the message that was due.
     Failed(String),
-    /// The input cannot be read.
-    Input(InputError),
-    /// What came back cannot be written.
-    Output(OutputError),
-}
-
-/// A step of the driver's life and the callbacks that the system called in it.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// What happened.
-    pub what: &'static str,
-    /// The driver's callbacks with their numbers.
-    pub callbacks: Vec<(&'static str, u64)>,
 }
 
 /// What a session left.
 #[derive(Debug, Default)]
 pub struct Session {
-    /// The driver's life, step by step.
+    /// Counters.
+    pub figures: Figures,
+    /// The driver's life.
     pub steps: Vec<Step>,
+    /// Requests that were under way when the host took the device back, and failed for it.
+    pub cut_off: u64,
     /// What the driver had not given back when it was unloaded.
     pub leaks: Vec<Leak>,
     /// How far the sending came.
@@ -181,107 +211,154 @@ fn named(what: &str, status: NTSTATUS) -> String {
     format!("{what} failed with {}", vmbchan::Status(status))
 }
 
-/// Loads the driver as its INF does, with the largest message raised where this run needs it.
-fn load_driver(system: &System, message_size: usize) -> Result<DriverId, NTSTATUS> {
-    let mut parameters = Vec::new();
-    if message_size > DEFAULT_MESSAGE_SIZE {
-        parameters.push((
+/// Loads the driver, with its parameters as its service key would have them.
+fn load_driver(system: &System, maximum_message_size: Option<usize>) -> Result<DriverId, NTSTATUS> {
+    let parameter = |size: usize| {
+        (
             "MaximumMessageSize".to_owned(),
-            u32::try_from(MAXIMUM_MESSAGE_SIZE).unwrap_or(u32::MAX),
-        ));
-    }
+            u32::try_from(size).unwrap_or(u32::MAX),
+        )
+    };
     system.load_driver(DriverImage {
         name: "vmbchan".to_owned(),
         entry: vmbchan::driver_entry,
         hardware_ids: vec![format!("VMBUS\\{}", guid_text(&INTERFACE_TYPE))],
-        parameters,
+        parameters: maximum_message_size.map(parameter).into_iter().collect(),
     })
 }
 
-/// Writes down what each step of the driver's life had the system call.
-struct Steps<'a> {
-    system: &'a System,
-    before: Tally,
-    done: Vec<Step>,
+/// Notes what happened in each step of the driver's life.
+struct Diary {
+    driver: DriverId,
+    before: RefCell<Tally>,
+    steps: RefCell<Vec<Step>>,
 }
 
-impl Steps<'_> {
-    fn done(&mut self, what: &'static str) {
-        let now = self.system.tally();
-        let callbacks = now.since(&self.before).callbacks;
-        self.before = now;
-        self.done.push(Step { what, callbacks });
+impl Diary {
+    fn new(driver: DriverId) -> Rc<Self> {
+        Rc::new(Self {
+            driver,
+            before: RefCell::default(),
+            steps: RefCell::default(),
+        })
+    }
+
+    /// A step has ended.
+    fn ended(&self, system: &System, stage: Stage) {
+        let now = system.tally();
+        let tally = now.since(&self.before.replace(now.clone()));
+        self.steps.borrow_mut().push(Step { stage, tally });
     }
 }
 
 /// The whole of one transfer, from loading the driver to unloading it.
-///
-/// The driver's end is told apart from the traffic's: whatever became of the transfer, the driver is unloaded and what
-/// it did not give back is counted.
-pub fn session(system: &System, plan: Plan, live: &Arc<Live>) -> Session {
+pub fn session(system: &System, plan: &Plan, flow: &Arc<Mutex<Flow>>) -> Session {
     let failed = |why: String| Session {
         sent: Sent::Failed(why),
         ..Session::default()
     };
-    let mut steps = Steps {
-        system,
-        before: system.tally(),
-        done: Vec::new(),
-    };
-    let driver = match load_driver(system, plan.message_size) {
+    let driver = match load_driver(system, plan.raised_maximum()) {
         Ok(driver) => driver,
         Err(status) => return failed(named("loading the driver", status)),
     };
-    steps.done("loaded");
-    let rescind_after = plan.input.messages.map_or(WARM_UP_PACKETS + WARM_UP, |messages| {
-        if messages > WARM_UP {
-            WARM_UP_PACKETS + messages / 2
-        } else {
-            messages / 2
-        }
+    let diary = Diary::new(driver);
+    diary.ended(system, Stage::Loaded);
+    let meeting = Rc::new(Meeting {
+        left: Cell::new(plan.total.map_or(RESCIND_AFTER, |total| total / 2)),
+        ..Meeting::default()
     });
-    let offer = offer(system, plan.host, rescind_after);
+    let offer = match plan.host {
+        Host::Rescind => system.offer(Offer::new(INTERFACE_TYPE, INSTANCE), rescinding(&meeting)),
+        host => offer(system, host),
+    };
     if let Err(status) = wait_started(system, offer) {
         return failed(named("starting the device", status));
     }
-    steps.done("started");
-    let result = Rc::new(RefCell::new(Sent::All));
-    let (slot, shared) = (Rc::clone(&result), Arc::clone(live));
+    diary.ended(system, Stage::Started);
+    let traffic = Rc::new(RefCell::new(Traffic::default()));
+    let user = User {
+        plan: plan.clone(),
+        flow: Arc::clone(flow),
+        meeting,
+        diary: Rc::clone(&diary),
+        traffic: Rc::clone(&traffic),
+    };
     system
-        .spawn_process("vmbsim", move |process| {
-            *slot.borrow_mut() = transfer(process, driver, plan, &shared);
-        })
+        .spawn_process("vmbsim", move |process| user.run(process))
         .join();
-    let sent = result.take();
-    steps.done("served");
+    let traffic = traffic.take();
     offer.rescind();
+    let deadline = kernel().sched.now() + REMOVAL;
+    while !offer.is_released() && kernel().sched.now() < deadline {
+        system.sleep(Duration::from_micros(10));
+    }
     system.settle_devices();
-    steps.done("removed");
-    match system.unload_driver(driver) {
-        Ok(leaks) => {
-            steps.done("unloaded");
-            Session {
-                steps: steps.done,
-                leaks,
-                sent,
-            }
-        }
-        Err(status) => Session {
-            steps: steps.done,
-            leaks: Vec::new(),
-            sent: Sent::Failed(named("unloading the driver", status)),
-        },
+    diary.ended(system, Stage::Removed);
+    let unloaded = system.unload_driver(driver);
+    diary.ended(system, Stage::Unloaded);
+    let all = Reading::now(system, driver);
+    let figures = Figures {
+        packets: all.packets,
+        lookaside_hits: all.lookaside_hits,
+        lookaside_misses: all.lookaside_misses,
+        ..traffic.figures
+    };
+    let (leaks, sent) = match unloaded {
+        Ok(leaks) => (leaks, traffic.sent),
+        Err(status) => (Vec::new(), Sent::Failed(named("unloading the driver", status))),
+    };
+    Session {
+        figures,
+        steps: diary.steps.take(),
+        cut_off: traffic.cut_off,
+        leaks,
+        sent,
     }
 }
 
-/// Offers the device with a back end.
-fn offer(system: &System, host: Host, rescind_after: u64) -> OfferHandle {
+/// Offers the device with a back end that keeps it.
+fn offer(system: &System, host: Host) -> OfferHandle {
     let offer = Offer::new(INTERFACE_TYPE, INSTANCE);
     match host {
-        Host::Echo => system.offer(offer, backends::echo),
+        Host::Echo | Host::Rescind => system.offer(offer, backends::echo),
         Host::Slow => system.offer(offer, backends::slow(Duration::from_micros(50))),
         Host::Full => system.offer(offer, backends::full(Duration::from_micros(500))),
-        Host::Rescind => system.offer(offer, backends::rescind(rescind_after)),
+    }
+}
+
+/// When the host takes its device back, and that it has.
+#[derive(Default)]
+struct Meeting {
+    /// The transfer itself has begun.
+    begun: Cell<bool>,
+    /// Bytes that the host still takes.
+    left: Cell<u64>,
+    /// The host has taken the device back.
+    rescinded: Cell<bool>,
+}
+
+/// Sends everything back, as an echo does, for a part of the transfer; then takes the device back
+/// with requests under way: at least the one whose packet has just come is never answered.
+fn rescinding(meeting: &Rc<Meeting>) -> impl FnOnce(HostChannel) + use<> {
+    let meeting = Rc::clone(meeting);
+    move |channel| {
+        while channel.wait_open() {
+            while let Ok(packet) = channel.recv() {
+                if meeting.begun.get() {
+                    let left = meeting.left.get().saturating_sub(packet.payload.len() as u64);
+                    meeting.left.set(left);
+                    if left == 0 {
+                        meeting.rescinded.set(true);
+                        channel.rescind();
+                        channel.wait_closed();
+                        break;
+                    }
+                }
+                if backends::answer(&channel, &packet).is_err() {
+                    break;
+                }
+            }
+        }
     }
 }
 
@@ -296,7 +373,8 @@ fn pool_allocations(driver: DriverId) -> u64 {
     mm::pool::counters(Owner::Driver(driver)).allocations + mm::pool::counters(Owner::Kmcl).allocations
 }
 
-/// Whether a status says that the device or its channel is gone (the framework's for a queue that takes nothing more among them), or that a request was cancelled.
+/// Whether a status says that the device or its channel is gone (the framework's for a queue that
+/// takes nothing more among them), or that a request was cancelled.
 fn is_gone(status: NTSTATUS) -> bool {
     matches!(
         status,
@@ -318,177 +396,296 @@ fn ended(what: &str, status: NTSTATUS) -> Sent {
     }
 }
 
-/// The user process: sends the messages and takes what comes back, a window of them at a time.
-fn transfer(process: &Process, driver: DriverId, mut plan: Plan, live: &Live) -> Sent {
-    let before = kmcl_packets(process);
-    let file = match process.open(&GUID_DEVINTERFACE_VMBCHAN) {
-        Ok(file) => file,
-        Err(status) => return ended("opening the device", status),
-    };
-    let sent = exchange(process, &file, driver, &mut plan, live);
-    note_lookaside(&file, live);
-    live.state().figures.packets = kmcl_packets(process) - before;
-    sent
+/// What the user process has done.
+#[derive(Default)]
+struct Traffic {
+    figures: Figures,
+    cut_off: u64,
+    sent: Sent,
 }
 
-fn kmcl_packets(process: &Process) -> u64 {
-    let counters = process.system().kmcl_counters();
-    counters.packets_sent + counters.packets_received
+/// A request on its way.
+struct Request {
+    what: &'static str,
+    pending: Pending,
+    /// It was sent before the host took the device back.
+    before: bool,
 }
 
-/// Has many packets in flight at a time, again and again: transactions, which stay in flight until the host has answered.
-fn warm_up(file: &File, message: &[u8]) -> Result<(), Sent> {
-    for _ in 0..WARM_UP_BURSTS {
-        let mut transactions = Vec::new();
-        for _ in 0..BURST {
-            match file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, message, message.len().next_multiple_of(8)) {
-                Ok(transaction) => transactions.push(transaction),
-                Err(status) => return Err(ended("a transaction", status)),
-            }
-        }
-        for transaction in transactions {
-            let completion = transaction.wait();
-            if completion.status < 0 {
-                return Err(ended("a transaction", completion.status));
-            }
-            if !completion.data.starts_with(message) {
-                return Err(Sent::Failed(
-                    "a transaction's reply is not the message".to_owned(),
-                ));
-            }
-        }
-    }
-    Ok(())
+/// How a message goes there and back.
+enum Way {
+    Message { write: Request, read: Request },
+    Transaction(Request),
 }
 
-/// Asks the driver for its counters, as long as the device is there.
-fn note_lookaside(file: &File, live: &Live) {
-    let info = file.ioctl(IOCTL_VMBCHAN_QUERY_INFO, &[], size_of::<Info>()).ok();
-    if let Some(info) = info.and_then(|bytes| Info::read_from_bytes(&bytes).ok()) {
-        let mut state = live.state();
-        state.figures.lookaside_hits = Some(info.lookaside_hits + info.buffer_hits);
-        state.figures.lookaside_misses = Some(info.lookaside_misses + info.buffer_misses);
-    }
-}
-
-/// A message that was sent and has not come back yet.
-struct UnderWay {
+/// A message on its way.
+struct Underway {
     number: u64,
-    kind: Kind,
-    message: Vec<u8>,
-    request: Pending,
+    place: u64,
+    way: Way,
 }
 
-impl UnderWay {
-    fn start(file: &File, number: u64, offset: u64, kind: Kind, data: &[u8]) -> Result<Self, Sent> {
-        let message = protocol::encode(number, offset, data);
-        let request = match kind {
-            Kind::Message => file.start_write(&message),
-            Kind::Transaction => {
-                let length = message.len().next_multiple_of(8);
-                file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message, length)
+/// The user process: sends the input as messages, each fourth as a transaction, and takes them
+/// back, a window of them at a time.
+struct User {
+    plan: Plan,
+    flow: Arc<Mutex<Flow>>,
+    meeting: Rc<Meeting>,
+    diary: Rc<Diary>,
+    traffic: Rc<RefCell<Traffic>>,
+}
+
+impl User {
+    fn run(&self, process: &Process) {
+        let system = &process.system();
+        let sent = match process.open(&GUID_DEVINTERFACE_VMBCHAN) {
+            Ok(file) => {
+                self.diary.ended(system, Stage::Opened);
+                let sent = self.exchange(system, &file);
+                file.close();
+                self.diary.ended(system, Stage::Closed);
+                sent
             }
+            Err(status) => ended("opening the device", status),
         };
-        match request {
-            Ok(request) => Ok(Self {
-                number,
-                kind,
-                message,
-                request,
-            }),
-            Err(status) => Err(ended("sending", status)),
+        self.traffic.borrow_mut().sent = sent;
+    }
+
+    fn exchange(&self, system: &System, file: &File) -> Sent {
+        // A few messages warm nothing up; how many there will be may not be known.
+        let least = (WARM_UP * self.plan.message_size.unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE) as u64) / 2;
+        if self.plan.total.is_none_or(|total| total >= least) {
+            if let Err(sent) = warm_up(
+                file,
+                self.plan.message_size.unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE),
+            ) {
+                return sent;
+            }
+            self.diary.ended(system, Stage::WarmedUp);
+        }
+        let before = Reading::now(system, self.diary.driver);
+        self.meeting.begun.set(true);
+        let sent = self.messages(file);
+        let after = Reading::now(system, self.diary.driver);
+        self.diary.ended(system, Stage::Messages);
+        let figures = &mut self.traffic.borrow_mut().figures;
+        figures.transfer_packets = after.packets - before.packets;
+        figures.transfer = after.tally.since(&before.tally);
+        sent
+    }
+
+    /// The messages themselves. Whatever ends them, every request that was sent has been waited
+    /// for.
+    fn messages(&self, file: &File) -> Sent {
+        let mut underway = VecDeque::new();
+        let mut buffer = vec![0; self.plan.message_size.unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE)];
+        let mut sizes = Sizes::new(self.plan.message_size, self.plan.seed);
+        let mut warm = None;
+        let (mut next, mut place, mut back) = (0, 0, 0);
+        let mut sent = Sent::All;
+        let mut exhausted = false;
+        loop {
+            while !exhausted && matches!(sent, Sent::All) && underway.len() < WINDOW {
+                if stop::asked() {
+                    sent = Sent::Stopped;
+                    break;
+                }
+                let data = &mut buffer[..sizes.next() - protocol::HEADER_BYTES];
+                let count = match lock(&self.flow).next(data) {
+                    Ok(0) => {
+                        exhausted = true;
+                        break;
+                    }
+                    Ok(count) => count,
+                    Err(error) => {
+                        let _ = file.cancel_all();
+                        sent = Sent::Input(error);
+                        break;
+                    }
+                };
+                match self.start(file, next, place, &data[..count]) {
+                    Ok(started) => underway.push_back(started),
+                    Err(status) => {
+                        let _ = file.cancel_all();
+                        sent = ended("sending a message", status);
+                    }
+                }
+                next += 1;
+                place += count as u64;
+            }
+            let Some(oldest) = underway.pop_front() else { break };
+            if matches!(sent, Sent::All | Sent::Stopped) {
+                match self.finish(oldest) {
+                    Ok(()) => back += 1,
+                    Err(why) => {
+                        // Whoever reads what was never written would wait for ever.
+                        if !matches!(why, Sent::DeviceGone) {
+                            let _ = file.cancel_all();
+                        }
+                        sent = why;
+                    }
+                }
+            } else {
+                // What comes after a gap is not a part of what comes back.
+                self.forget(oldest);
+            }
+            if back == WARM_UP && warm.is_none() {
+                warm = Some(pool_allocations(self.diary.driver));
+            }
+        }
+        if let Some(warm) = warm
+            && back > WARM_UP
+        {
+            self.traffic.borrow_mut().figures.steady_state = Some(Steady {
+                messages: back - WARM_UP,
+                allocations: pool_allocations(self.diary.driver) - warm,
+            });
+        }
+        sent
+    }
+
+    /// Sends a request. What it meets on its way in counts as met under way.
+    fn request(
+        &self,
+        what: &'static str,
+        start: impl FnOnce() -> Result<Pending, NTSTATUS>,
+    ) -> Result<Request, NTSTATUS> {
+        let before = !self.meeting.rescinded.get();
+        let pending = start()?;
+        Ok(Request {
+            what,
+            pending,
+            before,
+        })
+    }
+
+    fn start(&self, file: &File, number: u64, place: u64, data: &[u8]) -> Result<Underway, NTSTATUS> {
+        let message = protocol::encode(number, place, data);
+        let room = message.len().next_multiple_of(8);
+        let way = if number % TRANSACTION_EVERY == TRANSACTION_EVERY - 1 {
+            Way::Transaction(self.request("a transaction", || {
+                file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message, room)
+            })?)
+        } else {
+            let read = self.request("a read", || file.start_read(room))?;
+            let write = self.request("a write", || file.start_write(&message))?;
+            Way::Message { write, read }
+        };
+        Ok(Underway { number, place, way })
+    }
+
+    fn finish(&self, underway: Underway) -> Result<(), Sent> {
+        let (message, transaction) = match underway.way {
+            Way::Message { write, read } => {
+                let (written, message) = (self.reap(write), self.reap(read));
+                (written.and(message)?, false)
+            }
+            Way::Transaction(request) => (self.reap(request)?, true),
+        };
+        match protocol::decode(underway.number, underway.place, &message) {
+            Ok(data) => lock(&self.flow)
+                .came_back(data, transaction)
+                .map_err(Sent::Output),
+            Err(error) => Err(Sent::Failed(error.to_string())),
         }
     }
 
-    /// Waits for its data to come back, and checks that it is the data that was sent.
-    fn finish(self, file: &File, live: &Live) -> Result<(), Sent> {
-        let answer = match self.kind {
-            // The buffer has room for any padding.
-            Kind::Message => file
-                .read(self.message.len().next_multiple_of(8))
-                .map_err(|status| ended("reading", status)),
-            Kind::Transaction => Ok(Vec::new()),
+    fn forget(&self, underway: Underway) {
+        let requests = match underway.way {
+            Way::Message { write, read } => vec![write, read],
+            Way::Transaction(request) => vec![request],
         };
-        let completion = self.request.wait();
-        if answer.is_err() {
-            live.state().figures.requests_interrupted += 1;
+        for request in requests {
+            // The first failure has been noted, and this one counts where it was cut off.
+            drop(self.reap(request));
         }
+    }
+
+    fn reap(&self, request: Request) -> Result<Vec<u8>, Sent> {
+        let completion = request.pending.wait();
+        if completion.status >= 0 {
+            return Ok(completion.data);
+        }
+        if request.before && self.meeting.rescinded.get() && is_gone(completion.status) {
+            self.traffic.borrow_mut().cut_off += 1;
+        }
+        Err(ended(request.what, completion.status))
+    }
+}
+
+/// How long each message is: all alike, or mixed, as many short ones as long ones on a logarithmic
+/// scale.
+struct Sizes {
+    fixed: Option<usize>,
+    state: u64,
+}
+
+impl Sizes {
+    fn new(fixed: Option<usize>, seed: u64) -> Self {
+        Self {
+            fixed,
+            // Not 0, whatever the seed: 0 is where the sequence stays.
+            state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+        }
+    }
+
+    fn draw(&mut self, bound: usize) -> usize {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        usize::try_from((self.state >> 33) % bound as u64).unwrap_or(0)
+    }
+
+    fn next(&mut self) -> usize {
+        if let Some(size) = self.fixed {
+            return size;
+        }
+        // Around 32 to 16,384, each power of two as likely as another.
+        let scale = 16 << (1 + self.draw(10));
+        (scale / 2 + 1 + self.draw(scale)).clamp(SMALLEST_MIXED, DEFAULT_MAXIMUM_MESSAGE_SIZE)
+    }
+}
+
+/// Has many packets in flight at a time, again and again, in both directions: messages that wait
+/// for a reader, and transactions, which stay in flight until the host has answered.
+fn warm_up(file: &File, message_size: usize) -> Result<(), Sent> {
+    let message = protocol::encode(0, 0, &vec![0x5A; message_size - protocol::HEADER_BYTES]);
+    let room = message.len().next_multiple_of(8);
+    let same = |pending: Pending, what: &str| {
+        let completion = pending.wait();
         if completion.status < 0 {
-            live.state().figures.requests_interrupted += 1;
-            return Err(ended("sending", completion.status));
+            return Err(ended(what, completion.status));
         }
-        let answer = match self.kind {
-            Kind::Message => answer?,
-            Kind::Transaction => completion.data,
-        };
-        let data = protocol::decode(self.number, &answer).map_err(|error| Sent::Failed(error.to_string()))?;
-        if data != &self.message[protocol::HEADER_BYTES..] {
-            return Err(Sent::Failed(format!(
-                "message {} came back with other data",
-                self.number
-            )));
+        if !completion.data.starts_with(&message) {
+            return Err(Sent::Failed(format!("{what} did not bring the message back")));
         }
-        live.came_back(self.kind, data).map_err(Sent::Output)
-    }
-}
-
-fn exchange(process: &Process, file: &File, driver: DriverId, plan: &mut Plan, live: &Live) -> Sent {
-    let mut under_way: VecDeque<UnderWay> = VecDeque::new();
-    let sent = exchange_until(process, file, driver, plan, live, &mut under_way);
-    if matches!(sent, Err(Sent::DeviceGone)) {
-        for message in under_way {
-            if message.request.wait().status < 0 {
-                live.state().figures.requests_interrupted += 1;
+        Ok(())
+    };
+    for _ in 0..8 {
+        let (mut writes, mut transactions) = (Vec::new(), Vec::new());
+        for _ in 0..BURST {
+            let write = file.start_write(&message);
+            writes.push(write.map_err(|status| ended("a write", status))?);
+        }
+        for _ in 0..BURST {
+            let transaction = file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message, room);
+            transactions.push(transaction.map_err(|status| ended("a transaction", status))?);
+        }
+        for write in writes {
+            let status = write.wait().status;
+            if status < 0 {
+                return Err(ended("a write", status));
             }
         }
-    }
-    sent.map_or_else(|sent| sent, |()| Sent::All)
-}
-
-fn exchange_until(
-    process: &Process,
-    file: &File,
-    driver: DriverId,
-    plan: &mut Plan,
-    live: &Live,
-    under_way: &mut VecDeque<UnderWay>,
-) -> Result<(), Sent> {
-    let system = process.system();
-    let mut first = plan.input.next().map_err(Sent::Input)?;
-    if plan.input.messages.is_none_or(|messages| messages > WARM_UP)
-        && let Some((_, data)) = &first
-    {
-        warm_up(file, &protocol::encode(0, 0, data))?;
-    }
-    let before = system.tally();
-    let mut warm = None;
-    let (mut next, mut offset) = (0, 0);
-    for due in 0_u64.. {
-        while next - due < WINDOW {
-            let message = match first.take() {
-                Some(message) => Some(message),
-                None => plan.input.next().map_err(Sent::Input)?,
-            };
-            let Some((kind, data)) = message else { break };
-            under_way.push_back(UnderWay::start(file, next, offset, kind, &data)?);
-            live.sent(&data);
-            next += 1;
-            offset += data.len() as u64;
+        // The answers come behind the messages in the host's ring, so all messages now wait for a
+        // reader.
+        for transaction in transactions {
+            same(transaction, "a transaction")?;
         }
-        let Some(oldest) = under_way.pop_front() else {
-            break;
-        };
-        oldest.finish(file, live)?;
-        if due == WARM_UP {
-            warm = Some(pool_allocations(driver));
+        for _ in 0..BURST {
+            let read = file.start_read(room);
+            same(read.map_err(|status| ended("a read", status))?, "a read")?;
         }
-        if let Some(warm) = warm {
-            live.state().figures.steady_state_pool_allocations = Some(pool_allocations(driver) - warm);
-        }
-        if plan.host == Host::Rescind {
-            note_lookaside(file, live);
-        }
-        live.state().figures.traffic = system.tally().since(&before);
     }
     Ok(())
 }
@@ -525,11 +722,12 @@ pub fn eventful_config(seed: u64, processors: std::num::NonZeroUsize, max_steps:
     }
 }
 
-/// Load, transfer, an event at a random moment, unload. An error says what should not have happened.
+/// Load, transfer, an event at a random moment, unload. An error says what should not have
+/// happened.
 pub fn eventful_life(system: &System) -> Result<(), String> {
-    let driver = load_driver(system, 0).map_err(|status| named("loading the driver", status))?;
+    let driver = load_driver(system, None).map_err(|status| named("loading the driver", status))?;
     let host = [Host::Echo, Host::Slow, Host::Full][pick(system, 3)];
-    let offer = offer(system, host, 0);
+    let offer = offer(system, host);
     wait_started(system, offer).map_err(|status| named("starting the device", status))?;
     let pdo = offer.pdo().map_or(0, |pdo| pdo.id);
     let event = EVENTS[pick(system, EVENTS.len())];
@@ -541,7 +739,8 @@ pub fn eventful_life(system: &System) -> Result<(), String> {
     };
     system.sleep(Duration::from_nanos(system.random(2_000_000)));
     match event {
-        // A device with open handles refuses an orderly removal; one without is gone. Either is fine.
+        // A device with open handles refuses an orderly removal; one without is gone. Either is
+        // fine.
         Event::Remove => drop(system.remove_device(pdo)),
         Event::SurpriseRemove => drop(system.surprise_remove(pdo)),
         Event::Rescind => offer.rescind(),
@@ -577,7 +776,8 @@ fn pick(system: &System, count: usize) -> usize {
     usize::try_from(system.random(count as u64)).unwrap_or(0)
 }
 
-/// The users of the device in an eventful life: a writer, a reader and one who transacts, in one process.
+/// The users of the device in an eventful life: a writer, a reader and one who transacts, in one
+/// process.
 ///
 /// They take every failure that a device which goes away may give, and nothing else.
 #[derive(Default)]
@@ -614,7 +814,7 @@ impl Users {
             }
         };
         let (users, shared) = (Rc::clone(self), Rc::clone(&file));
-        let reader = process.spawn("reader", move |_| users.read(&shared));
+        let reader = process.spawn("reader", move |_| users.read(&shared, messages));
         let (users, shared) = (Rc::clone(self), Rc::clone(&file));
         let transactor = process.spawn("transactor", move |_| users.transact(&shared, messages));
         self.write(&file, messages);
@@ -626,9 +826,9 @@ impl Users {
         }
     }
 
-    fn message(number: u64) -> Vec<u8> {
+    fn message(number: u64, messages: u64) -> Vec<u8> {
         let length = 1 + usize::try_from(number * 37 % 3000).unwrap_or(0);
-        protocol::encode(number, 0, &vec![0x5A; length])
+        protocol::encode(number, messages, &vec![0x5A; length])
     }
 
     fn write(&self, file: &File, messages: u64) {
@@ -639,7 +839,7 @@ impl Users {
             if self.cancel.take() {
                 let _ = file.cancel_all();
             }
-            if let Err(status) = file.write(&Self::message(number))
+            if let Err(status) = file.write(&Self::message(number, messages))
                 && !self.went_on("a write", status)
             {
                 return;
@@ -648,12 +848,13 @@ impl Users {
     }
 
     /// What comes back are the writer's messages in their order; an event may have lost some.
-    fn read(&self, file: &File) {
+    fn read(&self, file: &File, messages: u64) {
         let mut least = 0;
         while !self.stop.get() {
             match file.read(4096) {
                 Ok(message) => {
-                    match (least..least + 1000).find(|due| protocol::decode(*due, &message).is_ok()) {
+                    match (least..least + 1000).find(|due| protocol::decode(*due, messages, &message).is_ok())
+                    {
                         Some(number) => least = number + 1,
                         None => {
                             return self.report(format!(
@@ -674,7 +875,7 @@ impl Users {
             if self.stop.get() {
                 return;
             }
-            let message = Self::message(number);
+            let message = Self::message(number, messages);
             match file.ioctl(IOCTL_VMBCHAN_TRANSACT, &message, message.len() + 8) {
                 Ok(reply) if reply.starts_with(&message) => {}
                 Ok(_) => return self.report("a transaction's reply is not the message".to_owned()),

@@ -1,7 +1,8 @@
 //! Boots a simulated Hyper-V guest with the `vmbchan` driver, drives it, reports and measures.
 //!
-//! `cargo sim` sends messages through the driver to a back end on the host and back; `cargo sim explore`
-//! runs many seeds, each with an event at a random moment. [`exit`] lists the exit codes.
+//! `cargo sim` sends data through the driver to a back end on the host and back; `cargo sim
+//! explore` runs many seeds, each with an event at a random moment. Exit codes: 0 fine, 1 a
+//! finding, 2 bad usage or an input or output that fails, 3 a transfer that was interrupted.
 
 #[cfg(target_os = "linux")]
 mod cli;
@@ -10,33 +11,17 @@ mod explore;
 #[cfg(target_os = "linux")]
 mod guest;
 #[cfg(target_os = "linux")]
-mod input;
-#[cfg(target_os = "linux")]
-mod output;
-#[cfg(target_os = "linux")]
 mod protocol;
 #[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
+mod source;
+#[cfg(target_os = "linux")]
+mod stop;
+#[cfg(target_os = "linux")]
+mod target;
+#[cfg(target_os = "linux")]
 mod transfer;
-
-/// The exit codes.
-mod exit {
-    /// Everything went well.
-    #[cfg(target_os = "linux")]
-    pub const FINE: u8 = 0;
-    /// A finding: a bug check, a leak, a hang, a transfer that failed, or bytes that came back changed.
-    #[cfg(target_os = "linux")]
-    pub const FINDING: u8 = 1;
-    /// What was asked for cannot be done, or something could not be read or written.
-    pub const USAGE: u8 = 2;
-    /// The host took its device back before everything had come back, as it was told to.
-    #[cfg(target_os = "linux")]
-    pub const INTERRUPTED: u8 = 3;
-    /// A signal ended the program (as shells say it for `SIGINT`).
-    #[cfg(target_os = "linux")]
-    pub const SIGNAL: u8 = 130;
-}
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -47,5 +32,5 @@ fn main() -> std::process::ExitCode {
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
     eprintln!("error: the simulated guest runs on Linux only");
-    std::process::ExitCode::from(exit::USAGE)
+    std::process::ExitCode::from(2)
 }

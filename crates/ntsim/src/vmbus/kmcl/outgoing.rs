@@ -137,6 +137,7 @@ impl Packet {
         // SAFETY: the driver vouches for the buffer; the packet's memory holds the channel's largest message, and a longer one
         // was refused. The two could only overlap if the driver passed the packet itself: `copy` allows that.
         unsafe { self.payload_area().copy_from(from, length) };
+        kernel().tally.copied(length);
     }
 }
 
