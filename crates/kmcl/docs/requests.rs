@@ -226,11 +226,15 @@ impl Queue {
                         &raw mut request
                     )
                 };
-                if status == STATUS_SUCCESS {
-                    return Some(Request(request));
+                match status {
+                    STATUS_SUCCESS => return Some(Request(request)),
+                    // It was cancelled just now: begin again, for there may be another one.
+                    STATUS_NOT_FOUND => {
+                        after = None;
+                        continue;
+                    }
+                    _ => return None,
                 }
-                after = None; // it was cancelled just now
-                continue;
             }
             after = Some(candidate);
         }
