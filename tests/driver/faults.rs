@@ -12,7 +12,7 @@ use crate::guest::{INTERFACE_TYPE, image, message};
 /// Loads, starts, transfers, sleeps, wakes, unloads, with the n-th call that can fail failing. True if there were so many calls.
 fn one_fails(seed: u64, call: u64) -> bool {
     let config = Config {
-        fail_call: Some(call),
+        fail_call: Some(call.into()),
         ..Config::with_seed(seed)
     };
     let report = Machine::run(config, move |system| {

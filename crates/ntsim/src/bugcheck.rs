@@ -126,7 +126,7 @@ pub struct BugCheck {
     pub calls: Vec<String>,
     /// The stack of real machine code.
     pub stack: Option<Trace>,
-    /// For memory: where the block was allocated and freed.
+    /// What came before: where a block was allocated and freed, a request completed, locks acquired in another order.
     pub history: Vec<(&'static str, Trace)>,
 }
 
@@ -201,5 +201,21 @@ pub fn bug_check_with_history(
 pub fn verifier_violation(parameters: [u64; 4], message: impl Into<String>) {
     if kernel().config.verifier {
         bug_check(StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION, parameters, message);
+    }
+}
+
+/// As [`verifier_violation`], with the stacks that tell what came before.
+pub fn verifier_violation_with_history(
+    parameters: [u64; 4],
+    message: impl Into<String>,
+    history: Vec<(&'static str, Trace)>,
+) {
+    if kernel().config.verifier {
+        bug_check_with_history(
+            StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION,
+            parameters,
+            message,
+            history,
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::bugcheck::{Fault, StopCode};
 use crate::export::{DISPATCH_LEVEL, Irql};
-use crate::machine::{Config, StartError};
+use crate::machine::{Config, FailCall, StartError};
 use crate::sched::Scheduler;
 
 /// A loaded driver.
@@ -48,6 +48,9 @@ pub struct Kernel {
     pub(crate) stacks: crate::stacks::Stacks,
     pub(crate) tally: crate::tally::State,
     fallible_calls: Cell<u64>,
+    /// Fallible calls of the function that the configuration names.
+    calls_of_function: Cell<u64>,
+    failed: Cell<bool>,
 }
 
 impl Kernel {
@@ -64,6 +67,8 @@ impl Kernel {
             stacks: crate::stacks::Stacks::new(config.kernel_stack),
             tally: crate::tally::State::default(),
             fallible_calls: Cell::new(0),
+            calls_of_function: Cell::new(0),
+            failed: Cell::new(false),
             config,
         })
     }
@@ -86,7 +91,29 @@ impl Kernel {
         }
         let count = self.fallible_calls.get() + 1;
         self.fallible_calls.set(count);
-        self.config.fail_call == Some(count)
+        let fails = match self.config.fail_call {
+            None => false,
+            Some(FailCall::Number(number)) => number == count,
+            Some(FailCall::Function(name, number)) => {
+                let calls = self
+                    .sched
+                    .try_current()
+                    .is_some_and(|context| context.last_export() == Some(name));
+                if calls {
+                    self.calls_of_function.set(self.calls_of_function.get() + 1);
+                }
+                calls && self.calls_of_function.get() == number
+            }
+        };
+        if fails {
+            self.failed.set(true);
+        }
+        fails
+    }
+
+    /// Whether the call that [`Config::fail_call`] picks was made, and failed.
+    pub(crate) fn has_failed_call(&self) -> bool {
+        self.failed.get()
     }
 
     /// How many calls [`Kernel::should_fail`] has counted.

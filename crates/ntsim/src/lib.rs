@@ -38,7 +38,7 @@ pub mod wdf;
 
 pub use bugcheck::{BugCheck, StopCode};
 pub use driver::DriverImage;
-pub use machine::{Config, Machine, Outcome, Report, StartError, System};
+pub use machine::{Config, FailCall, Machine, Outcome, Report, StartError, System};
 pub use trace::Trace;
 
 /// The example of the page about the simulator is compiled with the tests of documentation.

@@ -25,10 +25,26 @@ pub struct Config {
     pub kernel_stack: usize,
     /// How long, in processor time of the real system, a driver may run without a call into the kernel.
     pub spin_limit: std::time::Duration,
-    /// Fails the n-th fallible call (allocations first of all) that a driver makes, counted from 1.
-    pub fail_call: Option<u64>,
+    /// Fails one fallible call (allocations first of all) that a driver makes.
+    pub fail_call: Option<FailCall>,
     /// What KMCL does where its documentation is silent.
     pub kmcl: crate::vmbus::KmclBehaviour,
+}
+
+/// Which fallible call of a driver's fails. A number alone makes one: `fail_call: Some(3.into())`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailCall {
+    /// The n-th of all fallible calls, counted from 1.
+    Number(u64),
+    /// The n-th call of this function that can fail, counted from 1: `FailCall::Function("ExAllocatePool2", 2)`. The name
+    /// is the kernel's, the framework's or KMCL's own. [`Report::failed_call`] says whether there was such a call.
+    Function(&'static str, u64),
+}
+
+impl From<u64> for FailCall {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
 }
 
 /// A kernel stack on x64.
@@ -120,6 +136,9 @@ pub struct Report<R> {
     pub time: Nanoseconds,
     /// The seed it ran with.
     pub seed: u64,
+    /// Whether the call that [`Config::fail_call`] picks was made, and failed. If not, the driver made fewer calls, or the
+    /// name is none of a fallible function's.
+    pub failed_call: bool,
 }
 
 impl<R> Report<R> {
@@ -127,13 +146,22 @@ impl<R> Report<R> {
     ///
     /// # Panics
     ///
-    /// If the machine did not get so far; the message says why and names the seed.
+    /// If the machine did not get so far. The message says why, with the seed and the command that repeats the test; it
+    /// points at the caller's line.
+    #[track_caller]
     pub fn expect_finished(self) -> R {
+        let seed = self.seed;
         match self.outcome {
             Outcome::Finished(result) => result,
-            Outcome::BugCheck(check) => panic!("seed {}: bug check {check}\n{check:#?}", self.seed),
-            Outcome::Hung(waiting) => panic!("seed {}: the machine hangs: {waiting:#?}", self.seed),
-            Outcome::TooLong(waiting) => panic!("seed {}: the machine does not end: {waiting:#?}", self.seed),
+            Outcome::BugCheck(check) => panic!("seed {seed}: bug check {check:?}{Repeat}"),
+            Outcome::Hung(waiting) => panic!("seed {seed}: the machine hangs:{}{Repeat}", lines(&waiting)),
+            Outcome::TooLong(waiting) => {
+                panic!(
+                    "seed {seed}: the machine does not end:{}{}",
+                    lines(&waiting),
+                    Repeat
+                )
+            }
         }
     }
 
@@ -141,15 +169,52 @@ impl<R> Report<R> {
     ///
     /// # Panics
     ///
-    /// If there was none.
+    /// If there was none; as for [`Report::expect_finished`].
+    #[track_caller]
     pub fn expect_bug_check(self) -> BugCheck
     where
         R: std::fmt::Debug,
     {
+        let seed = self.seed;
         match self.outcome {
             Outcome::BugCheck(check) => *check,
-            other => panic!("seed {}: a bug check was expected: {other:#?}", self.seed),
+            other => panic!("seed {seed}: a bug check was expected: {other:#?}\n{Repeat}"),
         }
+    }
+}
+
+/// One line for each, indented.
+fn lines(texts: &[String]) -> String {
+    texts.iter().fold(String::new(), |all, text| all + "\n  " + text)
+}
+
+/// The command that repeats the test that runs, where Cargo runs one.
+struct Repeat;
+
+impl std::fmt::Display for Repeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let package = std::env::var("CARGO_PKG_NAME").ok();
+        let program = std::env::current_exe().ok();
+        // Cargo adds a hash to the target's name.
+        let target = program
+            .as_ref()
+            .and_then(|path| path.file_stem()?.to_str())
+            .and_then(|name| name.rsplit_once('-'))
+            .map(|(name, _)| name);
+        let thread = std::thread::current();
+        let test = thread.name().filter(|name| *name != "main");
+        let (Some(package), Some(target), Some(test)) = (package, target, test) else {
+            return f.write_str("\nthe same configuration repeats the run");
+        };
+        let which = if target == package.replace('-', "_") {
+            "--lib".to_owned()
+        } else {
+            format!("--test {target}")
+        };
+        write!(
+            f,
+            "\nrepeat with: cargo test -p {package} {which} -- --exact {test}"
+        )
     }
 }
 
@@ -163,11 +228,15 @@ impl Machine {
     ///
     /// If the program, or a simulated process or host program, panics: a failed assertion of a test passes through.
     /// If the real system lacks what a machine needs ([`StartError`]).
+    #[track_caller]
     pub fn run<R: Send + 'static>(
         config: Config,
         program: impl FnOnce(&System) -> R + Send + 'static,
     ) -> Report<R> {
-        Self::try_run(config, program).unwrap_or_else(|error| panic!("{error}"))
+        match Self::try_run(config, program) {
+            Ok(report) => report,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// As [`Machine::run`].
@@ -232,6 +301,7 @@ impl Machine {
             steps: machine.sched.steps(),
             time: machine.sched.now(),
             seed,
+            failed_call: machine.has_failed_call(),
         };
         machine.sched.abandon();
         drop(installed);

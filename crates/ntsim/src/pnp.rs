@@ -217,7 +217,9 @@ impl State {
     }
 
     fn changed(&self) -> Key {
-        *self.changed.get_or_init(|| kernel().sched.new_key())
+        *self
+            .changed
+            .get_or_init(|| kernel().sched.new_key_for("the PnP manager"))
     }
 
     /// Gives the PnP manager something to do, after everything that it has to do already.

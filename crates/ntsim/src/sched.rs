@@ -129,6 +129,8 @@ pub struct Context {
     critical_regions: Cell<u32>,
     frames: RefCell<Vec<Frame>>,
     routine: RefCell<Option<Routine>>,
+    /// Since when it waits or spins.
+    since: Cell<Nanoseconds>,
     yielder: Cell<*const Yielder<(), Suspend>>,
     /// The lowest address of its stack, that of the guard.
     stack_limit: usize,
@@ -209,6 +211,14 @@ impl Context {
         })
     }
 
+    /// The function that a driver called last and that has not returned.
+    pub(crate) fn last_export(&self) -> Option<&'static str> {
+        self.frames.borrow().iter().rev().find_map(|frame| match frame {
+            Frame::Export(name) => Some(*name),
+            Frame::Driver(..) => None,
+        })
+    }
+
     /// The driver whose own code runs right now: none while the kernel works for it.
     #[must_use]
     pub fn driver_running(&self) -> Option<DriverId> {
@@ -280,6 +290,7 @@ impl Inner {
             critical_regions: Cell::new(0),
             frames: RefCell::new(Vec::new()),
             routine: RefCell::new(Some(routine)),
+            since: Cell::new(0),
             yielder: Cell::new(std::ptr::null()),
             stack_limit,
             driver_stack: Cell::new(None),
@@ -334,6 +345,18 @@ pub struct Scheduler {
     point_threshold: u8,
     max_steps: Option<u64>,
     on_irql: Cell<Option<fn(Irql)>>,
+    /// What a key stands for, for the report of a machine that hangs.
+    names: RefCell<BTreeMap<Key, Name>>,
+    /// Which context holds what others wait for, and since when.
+    holders: RefCell<BTreeMap<Key, (ContextId, Nanoseconds)>>,
+}
+
+/// Says what a key stands for.
+type Name = Box<dyn Fn() -> String>;
+
+/// A moment of virtual time, for people.
+fn clock(at: Nanoseconds) -> String {
+    format!("{}.{:03} us", at / 1000, at % 1000)
 }
 
 impl Scheduler {
@@ -362,6 +385,8 @@ impl Scheduler {
             point_threshold: config.switch_chance,
             max_steps: config.max_steps,
             on_irql: Cell::new(None),
+            names: RefCell::default(),
+            holders: RefCell::default(),
         }
     }
 
@@ -530,6 +555,35 @@ impl Scheduler {
         let mut inner = self.inner.borrow_mut();
         inner.next += 1;
         Key(1 << 62 | inner.next)
+    }
+
+    /// As [`Scheduler::new_key`], with what it stands for: a report says that somebody waits for it.
+    pub fn new_key_for(&self, name: &'static str) -> Key {
+        let key = self.new_key();
+        self.name_key(key, move || name.to_owned());
+        key
+    }
+
+    /// Says what a key stands for; the name is made when a report needs it.
+    pub fn name_key(&self, key: Key, name: impl Fn() -> String + 'static) {
+        self.names.borrow_mut().insert(key, Box::new(name));
+    }
+
+    /// Nobody waits for the key any more.
+    pub fn forget_key(&self, key: Key) {
+        self.names.borrow_mut().remove(&key);
+    }
+
+    /// The running context holds from now on what others wait for by this key.
+    pub fn holds(&self, key: Key) {
+        if let Some(context) = self.try_current() {
+            self.holders.borrow_mut().insert(key, (context.id, self.now()));
+        }
+    }
+
+    /// Nobody holds it any more.
+    pub fn lets_go(&self, key: Key) {
+        self.holders.borrow_mut().remove(&key);
     }
 
     fn suspend(&self, why: Suspend) {
@@ -729,27 +783,87 @@ impl Scheduler {
         self.steps.get()
     }
 
-    /// Names what every context waits for, for the report of a machine that hangs.
+    /// Says in words what every context waits for, since when, and who holds it: the report of a machine that hangs.
     pub(crate) fn waiting(&self) -> Vec<String> {
         let inner = self.inner.borrow();
         let spins = self.spins.borrow().clone();
         let contexts = inner.contexts.values().map(|context| {
-            let calls: Vec<_> = context
-                .frames
-                .borrow()
+            let what = match context.state.get() {
+                RunState::Ready => "is ready to run".to_owned(),
+                RunState::Running => "runs".to_owned(),
+                RunState::Spinning(key) => format!("spins for {}", self.words(&inner, context, key)),
+                RunState::Waiting(key, deadline) => {
+                    let until = deadline
+                        .map_or_else(String::new, |at| format!(", until {} at the latest", clock(at)));
+                    format!("waits for {}{until}", self.words(&inner, context, key))
+                }
+            };
+            let since = match context.state.get() {
+                RunState::Ready | RunState::Running => String::new(),
+                _ => format!(" since {}", clock(context.since.get())),
+            };
+            let place = match context.processor() {
+                Some(number) => format!(" on processor {number} at IRQL {}", context.irql()),
+                None => String::new(),
+            };
+            let frames = context.frames.borrow();
+            let calls: Vec<_> = frames
                 .iter()
                 .map(|frame| match frame {
                     Frame::Export(name) | Frame::Driver(_, name) => *name,
                 })
                 .collect();
-            format!(
-                "{} ({:?}) in {}",
-                context.name,
-                context.state.get(),
-                calls.join(" > ")
-            )
+            let calls = if calls.is_empty() {
+                String::new()
+            } else {
+                format!(" (calls: {})", calls.join(" > "))
+            };
+            format!("{}{place} {what}{since}{calls}", context.name)
         });
         spins.into_iter().chain(contexts).collect()
+    }
+
+    /// What a key stands for, and who holds it.
+    fn words(&self, inner: &Inner, context: &Context, key: Key) -> String {
+        let ended = inner
+            .contexts
+            .values()
+            .find(|other| Self::ended_key(other.id) == key);
+        let name = self.names.borrow().get(&key).map(|name| name());
+        let called = context
+            .frames
+            .borrow()
+            .iter()
+            .rev()
+            .find_map(|frame| match frame {
+                Frame::Export(name) => Some(*name),
+                Frame::Driver(..) => None,
+            });
+        let what = match (ended, name, called) {
+            (Some(other), _, _) => format!("the end of {}", other.name),
+            (None, Some(name), _) => name,
+            (None, None, Some("KeWaitForSingleObject")) => {
+                format!("the event at {:#x}, which nobody has set", key.0)
+            }
+            (None, None, Some("KeDelayExecutionThread")) => "time to pass".to_owned(),
+            (None, None, Some("ExWaitForRundownProtectionRelease")) => {
+                format!("all who hold the rundown protection at {:#x}", key.0)
+            }
+            (None, None, Some(name)) if name.contains("SpinLock") => format!("the spin lock at {:#x}", key.0),
+            (None, None, _) => kernel()
+                .io
+                .waited_for(key)
+                .unwrap_or_else(|| "time to pass".to_owned()),
+        };
+        let holders = self.holders.borrow();
+        let Some((holder, since)) = holders.get(&key) else {
+            return what;
+        };
+        let who = inner
+            .contexts
+            .get(holder)
+            .map_or("a context that has ended", |holder| holder.name.as_str());
+        format!("{what}, held by {who} since {}", clock(*since))
     }
 
     fn fire_timers(&self) {
@@ -888,8 +1002,12 @@ impl Scheduler {
     fn suspended(&self, context: &Rc<Context>, why: &Suspend) {
         match *why {
             Suspend::Point | Suspend::Stopped => {}
-            Suspend::Spin(key) => context.state.set(RunState::Spinning(key)),
+            Suspend::Spin(key) => {
+                context.since.set(self.now());
+                context.state.set(RunState::Spinning(key));
+            }
             Suspend::Wait(key, deadline) => {
+                context.since.set(self.now());
                 context.state.set(RunState::Waiting(key, deadline));
                 self.leave_processor(context);
             }

@@ -9,6 +9,9 @@ use std::fmt;
 /// The most frames that are kept, innermost first.
 const MOST: usize = 96;
 
+/// The most frames of a stack that is taken often.
+const NEAR: usize = 24;
+
 /// The addresses of a stack's frames.
 #[derive(Clone)]
 pub struct Trace {
@@ -62,12 +65,22 @@ impl Trace {
     /// The stack of the caller.
     #[must_use]
     pub fn capture() -> Self {
-        let mut frames = Vec::with_capacity(MOST);
+        Self::capture_frames(MOST)
+    }
+
+    /// The innermost frames of the caller's stack: cheap enough to be taken often.
+    #[must_use]
+    pub fn capture_near() -> Self {
+        Self::capture_frames(NEAR)
+    }
+
+    fn capture_frames(most: usize) -> Self {
+        let mut frames = Vec::with_capacity(most);
         // SAFETY: only symbols need the lock that this variant goes without; the unwinder itself can run on several threads.
         unsafe {
             backtrace::trace_unsynchronized(|frame| {
                 frames.push(frame.ip().addr());
-                frames.len() < MOST
+                frames.len() < most
             });
         }
         Self { frames }

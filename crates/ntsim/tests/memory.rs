@@ -245,7 +245,7 @@ fn freeing_paged_pool_at_dispatch_level_is_a_finding() {
 #[test]
 fn raising_on_failure_is_an_exception_that_nobody_handles() {
     let config = Config {
-        fail_call: Some(1),
+        fail_call: Some(1.into()),
         ..Config::default()
     };
     let report = Machine::run(config, |system: &System| {
@@ -263,7 +263,7 @@ fn raising_on_failure_is_an_exception_that_nobody_handles() {
 fn the_nth_allocation_can_be_made_to_fail() {
     for failing in 1..=3 {
         let config = Config {
-            fail_call: Some(failing),
+            fail_call: Some(failing.into()),
             ..Config::default()
         };
         let report = Machine::run(config, |system: &System| {
@@ -976,7 +976,7 @@ fn lookaside_parameters_that_do_not_fit_are_refused() {
 #[test]
 fn making_a_lookaside_list_can_fail() {
     let config = Config {
-        fail_call: Some(2),
+        fail_call: Some(2.into()),
         ..Config::default()
     };
     let report = Machine::run(config, |system: &System| {
@@ -1376,7 +1376,7 @@ fn a_read_only_mapping_cannot_be_written() {
 fn allocating_and_mapping_an_mdl_can_fail() {
     for failing in [2, 3] {
         let config = Config {
-            fail_call: Some(failing),
+            fail_call: Some(failing.into()),
             ..Config::default()
         };
         let report = Machine::run(config, move |system: &System| {

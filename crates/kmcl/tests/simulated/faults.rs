@@ -26,7 +26,7 @@ fn request_with_memory(state: &State, irql: &mut Passive<'_>) -> Result<usize, E
 
 fn one_fails(seed: u64, call: u64, routine_on_failed_send: bool) -> bool {
     let config = Config {
-        fail_call: Some(call),
+        fail_call: Some(call.into()),
         kmcl: KmclBehaviour {
             routine_on_failed_send: Some(routine_on_failed_send),
             ..KmclBehaviour::default()

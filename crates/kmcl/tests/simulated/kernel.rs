@@ -33,7 +33,7 @@ fn seeds(count: u64, test: impl FnOnce(&System, &mut Passive<'_>) + Send + Clone
 /// With the first call that can fail failing.
 fn out_of_memory(test: impl FnOnce(&System, &mut Passive<'_>) + Send + 'static) {
     let config = Config {
-        fail_call: Some(1),
+        fail_call: Some(1.into()),
         ..Config::default()
     };
     kernel_only(config, test).expect_finished();

@@ -45,7 +45,9 @@ impl FileObject {
             cleaned_up: Cell::new(false),
             pending: Cell::new(0),
             packet: RefCell::default(),
-            key: kernel().sched.new_key(),
+            key: kernel()
+                .sched
+                .new_key_for("a file object to be closed, after its last request"),
         });
         body.file_opened();
         let irp = file.send(

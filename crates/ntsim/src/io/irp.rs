@@ -246,6 +246,11 @@ impl Irp {
         kernel.sched.wake(self.key);
     }
 
+    /// Whether who waits by this key waits for its completion.
+    pub(super) fn is_waited_for_by(&self, key: Key) -> bool {
+        self.key == key
+    }
+
     /// Waits for the completion. At `PASSIVE_LEVEL`.
     pub(super) fn wait(&self) {
         kernel().sched.wait_until(self.key, || self.completed.get());

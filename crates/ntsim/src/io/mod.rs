@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::kernel::{DriverId, Leak};
+use crate::sched::Key;
 
 pub mod buffer;
 pub mod file;
@@ -47,6 +48,13 @@ impl State {
     #[must_use]
     pub fn pending_requests(&self) -> Vec<String> {
         self.irps.borrow().values().map(|irp| irp.describe()).collect()
+    }
+
+    /// The request whose completion somebody waits for by a key.
+    pub(crate) fn waited_for(&self, key: Key) -> Option<String> {
+        let irps = self.irps.borrow();
+        let irp = irps.values().find(|irp| irp.is_waited_for_by(key))?;
+        Some(format!("the completion of {}", irp.describe()))
     }
 
     pub(crate) fn leaks(&self, driver: DriverId, leaks: &mut Vec<Leak>) {

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wdk_sys_lite::{KIRQL, PKSPIN_LOCK};
 
-use crate::bugcheck::{StopCode, bug_check, verifier_violation};
+use crate::bugcheck::{StopCode, bug_check, verifier_violation, verifier_violation_with_history};
 use crate::export::{DISPATCH_LEVEL, Irql};
 use crate::kernel::kernel;
 use crate::nt_export;
 use crate::sched::{ContextId, Key};
+use crate::trace::Trace;
 
 use super::{invalid, irql};
 
@@ -26,41 +27,62 @@ pub(super) struct State {
     /// The locks that a context holds, in the order of their acquisition.
     held: RefCell<BTreeMap<ContextId, Vec<usize>>>,
     /// Which locks were acquired while a lock was held.
-    after: RefCell<BTreeMap<usize, BTreeSet<usize>>>,
+    /// For each, where that happened first.
+    after: RefCell<BTreeMap<usize, BTreeMap<usize, Trace>>>,
 }
 
 impl State {
-    /// Whether `to` was ever acquired under `from`, directly or with others between.
-    fn leads(&self, from: usize, to: usize) -> bool {
+    /// How `to` came to be acquired under `from`, directly or with others between: the place of each step.
+    fn path(&self, from: usize, to: usize) -> Option<Vec<(&'static str, Trace)>> {
         let after = self.after.borrow();
-        let mut seen = BTreeSet::new();
+        let mut before: BTreeMap<usize, usize> = BTreeMap::new();
         let mut open = vec![from];
         while let Some(lock) = open.pop() {
-            if lock == to {
-                return true;
-            }
-            if seen.insert(lock)
-                && let Some(next) = after.get(&lock)
-            {
-                open.extend(next);
+            for next in after.get(&lock).into_iter().flat_map(BTreeMap::keys) {
+                if *next != from && !before.contains_key(next) {
+                    before.insert(*next, lock);
+                    open.push(*next);
+                }
             }
         }
-        false
+        let mut places = Vec::new();
+        let mut lock = to;
+        while lock != from {
+            let outer = *before.get(&lock)?;
+            let place = after.get(&outer)?.get(&lock)?;
+            places.push(("the other way round", place.clone()));
+            lock = outer;
+        }
+        Some(places)
     }
 
     fn note_order(&self, context: ContextId, lock: usize) {
         let held = self.held.borrow().get(&context).cloned().unwrap_or_default();
         for before in held {
-            if self.leads(lock, before) {
-                verifier_violation(
+            let known = self
+                .after
+                .borrow()
+                .get(&before)
+                .is_some_and(|after| after.contains_key(&lock));
+            if known {
+                continue;
+            }
+            if let Some(places) = self.path(lock, before) {
+                verifier_violation_with_history(
                     [0x1001, lock as u64, 0, 0],
                     format!(
                         "the spin lock {lock:#x} is acquired while {before:#x} is held, and the other way round elsewhere: \
                          this can deadlock"
                     ),
+                    places,
                 );
             }
-            self.after.borrow_mut().entry(before).or_default().insert(lock);
+            let place = Trace::capture();
+            self.after
+                .borrow_mut()
+                .entry(before)
+                .or_default()
+                .insert(lock, place);
         }
     }
 
@@ -121,6 +143,7 @@ fn acquire(lock: PKSPIN_LOCK) {
     // SAFETY: as in `load`.
     unsafe { lock.write_volatile(HELD) };
     state.holders.borrow_mut().insert(address, context.id);
+    sched.holds(key);
     state
         .held
         .borrow_mut()
@@ -158,6 +181,7 @@ fn release(lock: PKSPIN_LOCK) {
     // SAFETY: as in `load`.
     unsafe { lock.write_volatile(FREE) };
     state.holders.borrow_mut().remove(&address);
+    sched.lets_go(Key(address as u64));
     let mut held = state.held.borrow_mut();
     if let Some(locks) = held.get_mut(&context.id) {
         locks.retain(|held| *held != address);
@@ -198,7 +222,7 @@ pub(super) fn going_away(address: usize, length: usize) {
             .after
             .borrow()
             .values()
-            .flat_map(|next| next.range(range.clone()))
+            .flat_map(|next| next.range(range.clone()).map(|(lock, _)| lock))
             .copied(),
     );
     for lock in known {

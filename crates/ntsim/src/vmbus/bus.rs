@@ -89,7 +89,11 @@ impl GuestBus {
 
     /// A key that is woken by each of the host's answers.
     pub(crate) fn answers(&self) -> Key {
-        *self.answers.get_or_init(|| kernel().sched.new_key())
+        *self.answers.get_or_init(|| {
+            kernel()
+                .sched
+                .new_key_for("the host's answer to a control message")
+        })
     }
 
     /// Makes contact with the host, if that has not happened.

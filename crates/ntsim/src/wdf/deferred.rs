@@ -60,7 +60,9 @@ impl Deferred {
             queued: Cell::new(0),
             generation: Cell::new(0),
             running: RefCell::default(),
-            key: kernel().sched.new_key(),
+            key: kernel()
+                .sched
+                .new_key_for("a timer's, work item's or DPC object's callback to end"),
             timer: Cell::new(None),
             period: 0,
             high_resolution: false,

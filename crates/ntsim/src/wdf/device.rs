@@ -185,7 +185,7 @@ impl Device {
             object: OnceCell::new(),
             address: device_object.expose_provenance(),
             files: Cell::new(0),
-            key: kernel().sched.new_key(),
+            key: kernel().sched.new_key_for("a change of the device's power state"),
         }
     }
 

@@ -31,7 +31,7 @@ impl SpinLock {
         Self {
             owner: Cell::new(None),
             irql: Cell::new(PASSIVE_LEVEL),
-            key: kernel().sched.new_key(),
+            key: kernel().sched.new_key_for("a WDFSPINLOCK"),
         }
     }
 
@@ -52,6 +52,7 @@ impl SpinLock {
             sched.spin(self.key);
         }
         self.owner.set(Some(context.id));
+        sched.holds(self.key);
         self.irql.set(irql);
         context.spin_lock_acquired();
     }
@@ -60,6 +61,7 @@ impl SpinLock {
     fn release(&self) {
         let sched = &kernel().sched;
         self.owner.set(None);
+        kernel().sched.lets_go(self.key);
         sched.current().spin_lock_released();
         sched.wake(self.key);
         sched.set_irql(self.irql.get());
@@ -68,6 +70,7 @@ impl SpinLock {
 
 impl Body for SpinLock {
     fn destroyed(&self, object: &Object) {
+        kernel().sched.forget_key(self.key);
         if self.owner.get().is_some() {
             invalid_operation(object, "was destroyed while it is held");
         }
@@ -84,7 +87,7 @@ impl WaitLock {
     fn new() -> Self {
         Self {
             owner: Cell::new(None),
-            key: kernel().sched.new_key(),
+            key: kernel().sched.new_key_for("a WDFWAITLOCK"),
         }
     }
 
@@ -101,12 +104,14 @@ impl WaitLock {
         }
         let context = sched.current();
         self.owner.set(Some(context.id));
+        sched.holds(self.key);
         context.critical_region_entered();
         true
     }
 
     fn release(&self) {
         self.owner.set(None);
+        kernel().sched.lets_go(self.key);
         kernel().sched.current().critical_region_left();
         kernel().sched.wake(self.key);
     }
@@ -114,6 +119,7 @@ impl WaitLock {
 
 impl Body for WaitLock {
     fn destroyed(&self, object: &Object) {
+        kernel().sched.forget_key(self.key);
         if self.owner.get().is_some() {
             invalid_operation(object, "was destroyed while it is held");
         }

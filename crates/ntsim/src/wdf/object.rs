@@ -750,7 +750,11 @@ fn defer(object: &Rc<Object>, rest: fn(&Rc<Object>)) {
 }
 
 fn disposed_key() -> Key {
-    *objects().disposed.get_or_init(|| kernel().sched.new_key())
+    *objects().disposed.get_or_init(|| {
+        kernel()
+            .sched
+            .new_key_for("framework objects to be disposed of at PASSIVE_LEVEL")
+    })
 }
 
 /// Waits until every deferred disposal of a driver's objects is done. At `PASSIVE_LEVEL`.

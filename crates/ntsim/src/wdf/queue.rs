@@ -1136,7 +1136,9 @@ fn create(
         idle_complete: RefCell::default(),
         purge_complete: RefCell::default(),
         ready_notify: RefCell::default(),
-        key: kernel().sched.new_key(),
+        key: kernel()
+            .sched
+            .new_key_for("the driver to complete, requeue or acknowledge the requests of an I/O queue"),
     });
     let body: Rc<dyn Body> = Rc::<Queue>::clone(&queue);
     let this = object::create(

@@ -14,13 +14,14 @@ use wdk_sys_lite::{
     ULONG_PTR, WDF_REQUEST_PARAMETERS, WDFDEVICE, WDFFILEOBJECT, WDFMEMORY, WDFQUEUE, WDFREQUEST,
 };
 
-use crate::bugcheck::{StopCode, bug_check};
+use crate::bugcheck::{StopCode, bug_check, bug_check_with_history};
 use crate::call_driver;
 use crate::export::PASSIVE_LEVEL;
 use crate::io::buffer::{Buffers, Method, UserMemory};
 use crate::io::irp::{Irp, Operation};
 use crate::kernel::kernel;
 use crate::nt_export;
+use crate::trace::Trace;
 
 use super::device::Device;
 use super::object::{self, Attributes, Body, Kind, Object};
@@ -72,6 +73,8 @@ pub struct Request {
     in_caller_context: Cell<bool>,
     input_memory: RefCell<Option<Rc<Object>>>,
     output_memory: RefCell<Option<Rc<Object>>>,
+    /// Where it was completed, with the verifier.
+    completed_at: RefCell<Option<Trace>>,
 }
 
 impl Body for Request {}
@@ -100,6 +103,7 @@ pub(super) fn create(irp: &Rc<Irp>) -> Result<Rc<Object>, NTSTATUS> {
         in_caller_context: Cell::new(false),
         input_memory: RefCell::default(),
         output_memory: RefCell::default(),
+        completed_at: RefCell::default(),
     };
     object::create(
         Kind::Request,
@@ -361,7 +365,7 @@ pub(super) fn complete_for_framework(object: &Rc<Object>, status: NTSTATUS, info
 fn complete_for_driver(object: &Rc<Object>, status: NTSTATUS, information: Option<usize>) {
     let request = object.body::<Request>();
     let Some(irp) = request.irp() else {
-        bug_check(
+        bug_check_with_history(
             StopCode::WDF_VIOLATION,
             // WDF_REQUEST_FATAL_ERROR_NULL_IRP
             [
@@ -371,6 +375,12 @@ fn complete_for_driver(object: &Rc<Object>, status: NTSTATUS, information: Optio
                 0,
             ],
             format!("{} was completed twice", describe(object)),
+            request
+                .completed_at
+                .borrow()
+                .iter()
+                .map(|stack| ("completed first", stack.clone()))
+                .collect(),
         );
     };
     request.verify_owned(object);
@@ -410,6 +420,9 @@ fn finish(object: &Rc<Object>, status: NTSTATUS, information: Option<usize>) {
     let Some(irp) = request.irp.borrow_mut().take() else {
         return;
     };
+    if kernel().config.verifier {
+        *request.completed_at.borrow_mut() = Some(Trace::capture_near());
+    }
     let status = outward(status);
     let state = request.completion_state.replace(CompletionState::None);
     let queue = request.queue.borrow_mut().take();

@@ -430,7 +430,7 @@ fn the_same_seed_gives_the_same_run() {
 fn each_failing_call_fails_the_load_or_the_start_and_leaves_nothing() {
     for call in 1.. {
         let config = Config {
-            fail_call: Some(call),
+            fail_call: Some(call.into()),
             ..Config::default()
         };
         let reached = Machine::run(config, move |system| {

@@ -1151,9 +1151,9 @@ fn a_stop_with_a_callback_tells_when_the_driver_owns_nothing() {
 
 #[test]
 fn the_allocation_of_a_queue_can_fail() {
-    let attempt = |fail_call| {
+    let attempt = |fail_call: Option<u64>| {
         let config = Config {
-            fail_call,
+            fail_call: fail_call.map(Into::into),
             ..Config::default()
         };
         let set_up = || {

@@ -579,9 +579,9 @@ fn many_transfers_leave_the_frameworks_and_the_drivers_pool_as_it_was() {
 #[test]
 fn the_pages_of_a_direct_transfer_may_not_be_mapped_and_an_mdl_not_be_made() {
     for read_write in [IoType::WdfDeviceIoBuffered, IoType::WdfDeviceIoDirect] {
-        let attempt = move |fail_call| {
+        let attempt = move |fail_call: Option<u64>| {
             let config = Config {
-                fail_call,
+                fail_call: fail_call.map(Into::into),
                 ..Config::default()
             };
             let set_up = move || {

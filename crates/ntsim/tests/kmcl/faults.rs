@@ -78,7 +78,7 @@ fn every_fallible_call_can_fail_and_nothing_is_lost() {
     for runs in [false, true] {
         for number in 1.. {
             let config = Config {
-                fail_call: Some(number),
+                fail_call: Some(number.into()),
                 kmcl: KmclBehaviour {
                     routine_on_failed_send: Some(runs),
                     ..KmclBehaviour::default()

@@ -215,7 +215,9 @@ impl Partition {
         let device = Rc::new(Device {
             relid,
             offer,
-            key: kernel().sched.new_key(),
+            key: kernel()
+                .sched
+                .new_key_for("packets from the guest, or the channel to be opened or closed"),
             connection: RefCell::default(),
             opens: Cell::new(0),
             next_transaction: Cell::new(1),

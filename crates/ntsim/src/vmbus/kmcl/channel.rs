@@ -77,6 +77,19 @@ pub(super) enum Stage {
     Closing,
 }
 
+impl Stage {
+    /// For people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled, and not opened by the host",
+            Self::Opening => "being opened",
+            Self::Open => "open",
+            Self::Closing => "being closed",
+        }
+    }
+}
+
 /// Which callback of a channel's runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Callback {
@@ -216,7 +229,26 @@ impl Channel {
             .channels
             .borrow_mut()
             .insert(channel.handle, Rc::clone(&channel));
+        let named = Rc::downgrade(&channel);
+        kernel().sched.name_key(channel.key, move || {
+            named
+                .upgrade()
+                .map_or_else(|| "a KMCL channel".to_owned(), |channel| channel.describe())
+        });
         channel
+    }
+
+    /// What whoever waits for it may wait for.
+    fn describe(&self) -> String {
+        format!(
+            "the KMCL channel {:#x}, which is {}: {} incoming packets that the driver has not completed, {} packets that the \
+             host has not answered, {} completion routines that have not returned",
+            self.handle,
+            self.stage.get().words(),
+            self.outstanding.get(),
+            self.transactions.borrow().len(),
+            self.completing.get()
+        )
     }
 
     pub(super) fn as_handle(&self) -> HANDLE {
@@ -387,11 +419,10 @@ impl Channel {
         if !self.is_disabled() {
             violation(format!(
                 "VmbChannelCleanup: the channel is not disabled, it is {}",
-                match self.stage.get() {
-                    Stage::Disabled | Stage::Enabled => "enabled",
-                    Stage::Opening => "being opened",
-                    Stage::Open => "open",
-                    Stage::Closing => "being closed",
+                if self.stage.get() == Stage::Disabled {
+                    "about to be enabled"
+                } else {
+                    self.stage.get().words()
                 }
             ));
         }
