@@ -39,7 +39,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything came back, and nothing was found
   1  a finding: a bug check, a leak, a hang, or data that came back changed
-  2  bad usage, or input or output that cannot be read or written
+  2  bad usage, input or output that fails, or too little address space
   3  the transfer was interrupted: by the host (--host rescind) or by Ctrl-C";
 
 #[derive(Subcommand)]

@@ -191,7 +191,7 @@ impl Transfer {
 ///
 /// # Errors
 ///
-/// If the real system lacks what a machine needs.
+/// If the real system lacks what a machine needs. The target is then as it was.
 pub fn run(plan: &Plan, source: Source, target: Target) -> Result<Transfer, StartError> {
     let config = Config {
         seed: plan.seed,
