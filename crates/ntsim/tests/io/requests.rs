@@ -102,6 +102,11 @@ fn completing_twice_with_a_reference_is_a_violation_too() {
     });
     assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 6));
     assert!(check.message.contains("completed twice"), "{check}");
+    let [(event, stack)] = check.history.as_slice() else {
+        panic!("who completed it first is not known: {check:?}")
+    };
+    assert_eq!(*event, "completed first");
+    assert!(stack.to_string().contains("tests/io/"), "{stack}");
 }
 
 #[test]
