@@ -27,6 +27,12 @@
     clippy::unwrap_used
 )]
 
+#[cfg(all(windows, not(panic = "abort")))]
+compile_error!(
+    "a kernel image has nothing to unwind into: build it with `-C panic=abort`. This repository's \
+     `.cargo/config.toml` gives the flag to the Windows target; a `RUSTFLAGS` variable replaces it"
+);
+
 #[cfg(windows)]
 extern crate wdk_panic;
 #[cfg(windows)]
