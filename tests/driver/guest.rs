@@ -19,7 +19,8 @@ pub const INTERFACE_TYPE: GUID = GUID {
     Data3: 0x4c2e,
     Data4: [0x9f, 0x0e, 0x6f, 0x2f, 0x4a, 0x1a, 0x7b, 0x10],
 };
-const INSTANCE: GUID = GUID {
+/// The instance that the host offers.
+pub const INSTANCE: GUID = GUID {
     Data1: 0x1111_2222,
     ..INTERFACE_TYPE
 };

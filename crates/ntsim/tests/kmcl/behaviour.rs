@@ -607,6 +607,33 @@ fn a_channel_with_a_pnp_target_waits_for_the_offer() {
 }
 
 #[test]
+fn offers_that_come_and_go_do_not_keep_a_disabled_channel_from_being_cleaned_up() {
+    for seed in 1..=300 {
+        let offer = Offer::new(TYPE, INSTANCE);
+        machine(Config::with_seed(seed), offer, backends::echo, |fixture| {
+            fixture.open();
+            fixture.disable();
+            // The host's messages arrive around the cleanup.
+            for number in 0..4 {
+                let instance = wdk_sys_lite::GUID {
+                    Data1: 100 + number,
+                    ..INSTANCE
+                };
+                let _ = fixture.system.offer(Offer::new(TYPE, instance), backends::echo);
+            }
+            let pause = fixture.system.random(20_000);
+            fixture.system.sleep(Duration::from_nanos(pause));
+            driver(|| {
+                kmcl!(VmbChannelCleanup(fixture.channel));
+                fixture.dereference();
+            });
+            assert_eq!(fixture.system.leaks(DRIVER), []);
+        })
+        .expect_finished();
+    }
+}
+
+#[test]
 fn the_quota_caps_outstanding_packets_and_raising_it_restarts_nothing() {
     let host = || {
         |channel: HostChannel| {

@@ -17,7 +17,7 @@ use wdk_sys_lite::{
     STATUS_INVALID_PARAMETER_3, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
 };
 
-use super::channel::{Channel, Settings, Stage, Target};
+use super::channel::{Channel, Settings, Target};
 use super::outgoing::{Message, Patience};
 use super::{caller, channel_of, gpadl, incoming, incoming_of, outgoing, packet_of, violation};
 use crate::bugcheck::{StopCode, bug_check};
@@ -41,7 +41,7 @@ fn put<T>(function: &str, name: &str, pointer: *mut T, value: T) {
 /// Changes the settings, in the one state in which that is allowed.
 fn configure(function: &str, channel: VMBCHANNEL, change: impl FnOnce(&mut Settings)) -> NTSTATUS {
     let channel = channel_of(function, channel);
-    if channel.stage.get() != Stage::Disabled {
+    if !channel.is_disabled() {
         violation(format!(
             "{function}: the channel is enabled; it is configured before"
         ));

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Only the worker moves a channel; everybody else says what is wanted and kicks it. It exists while there is something
-//! to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`.
+//! to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`. Whether it exists says nothing to a driver: it may find
+//! nothing to do. What a function waits for, and what another one demands afterwards, is one condition:
+//! [`Channel::is_disabled`] or [`Channel::is_quiet`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -123,11 +125,14 @@ pub(crate) struct Channel {
     gave_up: Cell<bool>,
     /// From the end of `EvtChannelStarted` to the next suspension: packets flow.
     pub(super) running: Cell<bool>,
+    /// From the beginning of `EvtChannelStarted` until every packet is back after the next suspension.
+    flowing: Cell<bool>,
     /// From the end of `EvtChannelSuspend` to the next `EvtChannelStarted`: the driver must not send.
     pub(super) suspended: Cell<bool>,
     /// The host broke the protocol.
     pub(super) broken: Cell<bool>,
     connection: RefCell<Option<Rc<Connection>>>,
+    /// There is a worker. For [`kick`] alone.
     working: Cell<bool>,
     /// Woken whenever something that somebody may wait for has changed.
     pub(super) key: Key,
@@ -182,6 +187,7 @@ impl Channel {
             want_paused: Cell::new(false),
             gave_up: Cell::new(false),
             running: Cell::new(false),
+            flowing: Cell::new(false),
             suspended: Cell::new(false),
             broken: Cell::new(false),
             connection: RefCell::default(),
@@ -307,6 +313,17 @@ impl Channel {
 
     // ---- what drivers ask for ----
 
+    /// Nobody has enabled the channel, or it is closed and all of its callbacks have returned. What disabling and enabling
+    /// wait for, and what cleaning up and configuring demand.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.stage.get() == Stage::Disabled && !self.want_enabled.get()
+    }
+
+    /// No packets flow, and the driver has none. What pausing waits for.
+    fn is_quiet(&self) -> bool {
+        !self.flowing.get()
+    }
+
     /// `VmbChannelEnable`.
     pub(super) fn enable(self: &Rc<Self>) -> NTSTATUS {
         self.refuse_in_callback("VmbChannelEnable");
@@ -314,7 +331,7 @@ impl Channel {
         if !self.want_enabled.get() {
             self.wait_disabled();
         }
-        if self.want_enabled.get() || self.stage.get() != Stage::Disabled {
+        if !self.is_disabled() {
             violation("VmbChannelEnable: the channel is enabled already");
         }
         if kernel().should_fail() {
@@ -336,9 +353,7 @@ impl Channel {
     }
 
     fn wait_disabled(&self) {
-        kernel().sched.wait_until(self.key, || {
-            self.stage.get() == Stage::Disabled && !self.working.get()
-        });
+        kernel().sched.wait_until(self.key, || self.is_disabled());
     }
 
     /// `VmbChannelDisable`. On a channel that is disabled (perhaps by a rescind a moment ago) it does nothing.
@@ -353,15 +368,10 @@ impl Channel {
     pub(super) fn pause(self: &Rc<Self>) {
         self.refuse_in_callback("VmbChannelPause");
         self.want_paused.set(true);
-        if self.stage.get() == Stage::Disabled {
-            return;
-        }
         kick(self);
-        kernel().sched.wait_until(self.key, || {
-            !self.want_paused.get()
-                || self.stage.get() == Stage::Disabled
-                || (!self.running.get() && !self.working.get())
-        });
+        kernel()
+            .sched
+            .wait_until(self.key, || !self.want_paused.get() || self.is_quiet());
     }
 
     /// `VmbChannelStart`.
@@ -376,11 +386,12 @@ impl Channel {
     /// `VmbChannelCleanup`.
     pub(super) fn cleanup(&self) {
         self.refuse_in_callback("VmbChannelCleanup");
-        if self.want_enabled.get() || self.stage.get() != Stage::Disabled || self.working.get() {
-            violation(format!(
-                "VmbChannelCleanup: the channel is not disabled, it is {:?}",
-                self.stage.get()
-            ));
+        if !self.is_disabled() {
+            violation(if self.want_enabled.get() {
+                "VmbChannelCleanup: the channel is enabled; it is disabled before"
+            } else {
+                "VmbChannelCleanup: the channel is still being closed; VmbChannelDisable waits for that"
+            });
         }
         let provider = provider();
         let leaked = provider
@@ -595,6 +606,7 @@ impl Channel {
     fn go(self: &Rc<Self>) {
         let callbacks = self.settings.borrow().callbacks;
         self.suspended.set(false);
+        self.flowing.set(true);
         self.state_callback("EvtChannelStarted", callbacks.EvtChannelStarted);
         self.running.set(true);
         incoming::interrupt(self);
@@ -611,6 +623,7 @@ impl Channel {
         self.state_callback("EvtChannelSuspend", suspend);
         self.suspended.set(true);
         sched.wait_until(self.key, || self.outstanding.get() == 0);
+        self.flowing.set(false);
         self.wake();
     }
 

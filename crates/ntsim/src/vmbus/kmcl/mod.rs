@@ -240,9 +240,15 @@ pub(crate) fn interrupt(relid: u32) {
     }
 }
 
-/// An offer has come or gone.
+/// An offer has come or gone: a disabled channel has no use for that.
 pub(crate) fn offers_changed() {
-    let channels: Vec<_> = provider().channels.borrow().values().cloned().collect();
+    let channels: Vec<_> = provider()
+        .channels
+        .borrow()
+        .values()
+        .filter(|channel| !channel.is_disabled())
+        .cloned()
+        .collect();
     for channel in channels {
         channel::kick(&channel);
     }
