@@ -361,6 +361,8 @@ impl Channel {
         self.refuse_in_callback("VmbChannelDisable");
         self.want_enabled.set(false);
         kick(self);
+        // The worker may be waiting for the host to open the channel.
+        kernel().sched.wake(kernel().vmbus.bus.answers());
         self.wait_disabled();
     }
 
@@ -500,7 +502,10 @@ impl Channel {
                 kernel().vmbus.bus.release(offer);
                 self.gave_up.set(true);
                 self.stage.set(Stage::Enabled);
-                self.report_pnp_failure(status);
+                // A channel that is disabled meanwhile has not failed.
+                if self.want_enabled.get() {
+                    self.report_pnp_failure(status);
+                }
                 return;
             }
         };
@@ -582,7 +587,8 @@ impl Channel {
         };
         // No signals before packets can be taken.
         connection.input.mask(true);
-        if let Err(status) = bus.open(offer, ring_gpadl, u32::try_from(downstream).unwrap_or(u32::MAX)) {
+        let downstream = u32::try_from(downstream).unwrap_or(u32::MAX);
+        if let Err(status) = bus.open(offer, ring_gpadl, downstream, || self.want_enabled.get()) {
             bus.teardown_gpadl(offer, ring_gpadl);
             return Err(status);
         }
