@@ -19,7 +19,8 @@ use wdk_sys::{
 use wdk_sys_lite as wdk_sys;
 
 use crate::guest::{
-    Guest, HARDWARE_ID, INSTANCE, INTERFACE_TYPE, image, info, message, name, open, same, seeds, wait_for,
+    Guest, HARDWARE_ID, INSTANCE, INTERFACE_TYPE, config, image, info, message, name, open, same, seeds,
+    wait_for,
 };
 
 /// What a request may end with when its channel or device goes while it is under way.
@@ -37,7 +38,7 @@ const ENDS: &[NTSTATUS] = &[
 #[test]
 fn a_driver_without_a_device_loads_and_unloads() {
     for seed in 1..=5 {
-        Machine::run(Config::with_seed(seed), |system| {
+        Machine::run(config(seed), |system| {
             for _ in 0..3 {
                 let driver = system.load_driver(image(&[])).expect("the driver loads");
                 assert!(

@@ -78,6 +78,22 @@ pub struct Report<R> {
     pub time: Nanoseconds,
     /// The seed it ran with.
     pub seed: u64,
+    /// What drivers have written to the debugger, as [`System::debug_output`] gives it.
+    pub debug_output: Vec<String>,
+}
+
+/// How many lines of debugger output stand under a failure.
+const LAST_LINES: usize = 20;
+
+/// The end of what drivers have written to the debugger, one line each, for the end of a message.
+fn last_lines(debug_output: &[String]) -> String {
+    if debug_output.is_empty() {
+        return String::new();
+    }
+    let last = debug_output
+        .get(debug_output.len().saturating_sub(LAST_LINES)..)
+        .unwrap_or_default();
+    format!("\nthe debugger's last lines:\n  {}", last.join("\n  "))
 }
 
 impl<R> Report<R> {
@@ -87,11 +103,15 @@ impl<R> Report<R> {
     ///
     /// If the machine did not get so far; the message says why and names the seed.
     pub fn expect_finished(self) -> R {
+        let output = last_lines(&self.debug_output);
+        let seed = self.seed;
         match self.outcome {
             Outcome::Finished(result) => result,
-            Outcome::BugCheck(check) => panic!("seed {}: bug check {check}\n{check:#?}", self.seed),
-            Outcome::Hung(waiting) => panic!("seed {}: the machine hangs: {waiting:#?}", self.seed),
-            Outcome::TooLong(waiting) => panic!("seed {}: the machine does not end: {waiting:#?}", self.seed),
+            Outcome::BugCheck(check) => panic!("seed {seed}: bug check {check}\n{check:#?}{output}"),
+            Outcome::Hung(waiting) => panic!("seed {seed}: the machine hangs: {waiting:#?}{output}"),
+            Outcome::TooLong(waiting) => {
+                panic!("seed {seed}: the machine does not end: {waiting:#?}{output}")
+            }
         }
     }
 
@@ -166,6 +186,7 @@ impl Machine {
             steps: machine.sched.steps(),
             time: machine.sched.now(),
             seed,
+            debug_output: machine.ke.debug_output(),
         };
         machine.sched.abandon();
         drop(installed);
