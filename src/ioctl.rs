@@ -114,7 +114,7 @@ pub struct Info {
     pub messages_malformed: u64,
     /// 96: entries that the channel's lookaside list of packets had at hand; 0 while there is no channel.
     pub lookaside_hits: u64,
-    /// 104: entries that it had to allocate.
+    /// 104: entries that it had to allocate: as many as were in use at a time, more only where the system has trimmed the list.
     pub lookaside_misses: u64,
     /// 112: message buffers that were at hand.
     pub buffer_hits: u64,
