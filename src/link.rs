@@ -114,6 +114,11 @@ impl Link {
         &self.config
     }
 
+    /// What tells this device's lines in the debugger from another's: an address.
+    pub fn id(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
     /// The state and the session.
     pub fn now(&self) -> Moment {
         self.sessions.now()
@@ -122,7 +127,7 @@ impl Link {
     /// Changes the state. [`Link::settle`] is to follow.
     pub fn change(&self, change: impl FnOnce(&Sessions) -> Option<Moment>) {
         if let Some(Moment { state, session }) = change(&self.sessions) {
-            wdk::println!("vmbchan {self:p}: {state:?}, session {session}");
+            wdk::println!("vmbchan {:#x}: {state:?}, session {session}", self.id());
         }
     }
 
@@ -171,7 +176,8 @@ impl Link {
         if packet.has_external_data() || packet.payload().len() > buffer_size(self.config) {
             self.counters.messages_malformed.one();
             wdk::println!(
-                "vmbchan {self:p}: a message of {} bytes was refused, external data: {}",
+                "vmbchan {:#x}: a message of {} bytes was refused, external data: {}",
+                self.id(),
                 packet.payload().len(),
                 packet.has_external_data()
             );

@@ -99,8 +99,8 @@ pub fn serve(link: &Link, request: Request, irql: &mut Dispatch<'_>) {
         .and_then(|handle| handle.refusal(link.now()));
     match (plan, stale) {
         (Plan::Refuse(status), _) => {
-            let kind = request.kind();
-            wdk::println!("vmbchan {link:p}: {kind:?} was refused with {}", Status(status));
+            let (id, kind) = (link.id(), request.kind());
+            wdk::println!("vmbchan {id:#x}: {kind} was refused with {}", Status(status));
             request.complete(Status(status), 0);
         }
         (Plan::Read | Plan::Write, Some(status)) => request.complete(Status(status), 0),

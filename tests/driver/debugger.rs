@@ -50,8 +50,8 @@ fn each_refused_request_is_one_line() {
     assert_eq!(
         told(&report.expect_finished()),
         [
-            "Read(0) was refused with STATUS_INVALID_PARAMETER (0xc000000d)",
-            "Write(101) was refused with STATUS_INVALID_BUFFER_SIZE (0xc0000206)",
+            "a read of 0 bytes was refused with STATUS_INVALID_PARAMETER (0xc000000d)",
+            "a write of 101 bytes was refused with STATUS_INVALID_BUFFER_SIZE (0xc0000206)",
         ]
     );
 }

@@ -24,6 +24,8 @@ pub fn cargo_rustc(package: &str, target: &Path) -> Command {
         .args(["rustc", "--release", "--quiet", "--lib", "--package", package])
         .args(["--config", "profile.release.lto=false"])
         .args(["--config", "profile.release.codegen-units=1"])
+        // As for Windows: a kernel image has nothing to unwind into.
+        .args(["--config", "profile.release.panic=\"abort\""])
         .arg("--target-dir")
         .arg(target);
     command
