@@ -8,8 +8,12 @@ use kmcl::status::Status;
 use wdk_sys::STATUS_DEVICE_NOT_CONNECTED;
 
 use crate::link::{Link, Outgoing};
+use crate::session::Sessions;
 
 /// The handler of a device's channel.
+///
+/// KMCL tells a driver that a connection failed only if it was to find the device by itself. Here the parent device names it: a
+/// host that refuses looks like one that does not answer, and the device's timer ends what waits.
 pub struct Port(PoolArc<Link>);
 
 impl Port {
@@ -29,17 +33,17 @@ impl Handler for Port {
     }
 
     fn started(&self, cx: &mut Context<'_, Self>) {
-        self.0.sessions().started();
+        self.0.change(Sessions::started);
         self.0.settle(cx.irql());
     }
 
     fn suspended(&self, cx: &mut Context<'_, Self>) {
-        self.0.sessions().suspended();
+        self.0.change(Sessions::suspended);
         self.0.settle(cx.irql());
     }
 
     fn closed(&self, cx: &mut Context<'_, Self>) {
-        self.0.sessions().suspended();
+        self.0.change(Sessions::suspended);
         self.0.settle(cx.irql());
     }
 
@@ -57,10 +61,5 @@ impl Handler for Port {
         let answer = self.0.answer(done.context(), outcome, cx.irql());
         let outgoing = done.into_context();
         self.0.release(outgoing, answer, cx.irql());
-    }
-
-    fn pnp_failure(&self, cx: &mut Context<'_, Self>, _status: Status) {
-        self.0.sessions().suspended();
-        self.0.settle(cx.irql());
     }
 }

@@ -61,6 +61,12 @@ const RING_PAGES: Value = Value {
     default: 64,
     most: 1024,
 };
+const OPEN_TIMEOUT: Value = Value {
+    name: &utf16(b"OpenTimeout"),
+    least: 1,
+    default: 10_000,
+    most: 3_600_000,
+};
 
 /// What is in effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +79,8 @@ pub struct Config {
     pub send_quota: NonZeroU32,
     /// The size of each of the two rings, in pages: 2 to 1,024, 64 by default.
     pub ring_pages: NonZeroU32,
+    /// How long requests wait for the host to open the channel, in milliseconds: 1 to 3,600,000, 10,000 by default.
+    pub open_timeout: NonZeroU32,
 }
 
 impl Config {
@@ -102,15 +110,16 @@ impl Config {
             receive_quota: value(&RECEIVE_QUOTA),
             send_quota: value(&SEND_QUOTA),
             ring_pages,
+            open_timeout: value(&OPEN_TIMEOUT),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::{Config, NonZeroU32};
 
-    fn config(values: &[(&str, u32)]) -> (u32, u32, u32, u32) {
+    fn config(values: &[(&str, u32)]) -> [u32; 5] {
         let config = Config::from_values(|name| {
             let name = String::from_utf16_lossy(name);
             values
@@ -118,23 +127,26 @@ mod tests {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| *value)
         });
-        (
-            config.maximum_message_size.get(),
-            config.receive_quota.get(),
-            config.send_quota.get(),
-            config.ring_pages.get(),
-        )
+        [
+            config.maximum_message_size,
+            config.receive_quota,
+            config.send_quota,
+            config.ring_pages,
+            config.open_timeout,
+        ]
+        .map(NonZeroU32::get)
     }
 
     #[test]
     fn missing_values_are_the_infs_defaults() {
-        assert_eq!(config(&[]), (16384, 64, 64, 64));
+        assert_eq!(config(&[]), [16384, 64, 64, 64, 10_000]);
         let inf = include_str!("../inf/vmbchan.inx");
         for (name, default) in [
             ("MaximumMessageSize", 16384),
             ("ReceiveQuota", 64),
             ("SendQuota", 64),
             ("RingPages", 64),
+            ("OpenTimeout", 10_000),
         ] {
             assert!(
                 inf.contains(&format!(
@@ -152,8 +164,9 @@ mod tests {
             ("ReceiveQuota", 2),
             ("SendQuota", 3),
             ("RingPages", 4),
+            ("OpenTimeout", 5),
         ];
-        assert_eq!(config(&values), (100, 2, 3, 4));
+        assert_eq!(config(&values), [100, 2, 3, 4, 5]);
     }
 
     #[test]
@@ -164,15 +177,16 @@ mod tests {
                 ("ReceiveQuota", value),
                 ("SendQuota", value),
                 ("RingPages", value),
+                ("OpenTimeout", value),
             ])
         };
-        assert_eq!(all(0), (1, 1, 1, 2));
-        assert_eq!(all(u32::MAX), (256 * 1024, 1024, 1024, 1024));
+        assert_eq!(all(0), [1, 1, 1, 2, 1]);
+        assert_eq!(all(u32::MAX), [256 * 1024, 1024, 1024, 1024, 3_600_000]);
     }
 
     #[test]
     fn a_message_always_fits_in_a_ring() {
-        let (message, _, _, pages) = config(&[("MaximumMessageSize", 65536), ("RingPages", 2)]);
+        let [message, _, _, pages, _] = config(&[("MaximumMessageSize", 65536), ("RingPages", 2)]);
         assert_eq!((message, pages), (4096 - 64, 2));
         assert!(message.next_multiple_of(8) + 16 + 8 < 4096 - 8);
     }

@@ -3,7 +3,8 @@
 //! | the framework's callback | the channel |
 //! |---|---|
 //! | `EvtDevicePrepareHardware` | KMCL's interface is asked for, the channel allocated and configured |
-//! | `EvtDeviceD0Entry` | enabled: the host may open it at once or later |
+//! | `EvtDeviceD0Entry` | enabled: the host may open it at once, later or never; the timer is started |
+//! | `EvtTimerFunc` | not opened in time: what waits is answered, and the channel stays enabled |
 //! | `EvtDeviceD0Exit` | everything that waits is answered, then disabled |
 //! | `EvtDeviceReleaseHardware` | cleaned up, and with it the last reference to the interface given back |
 
@@ -18,11 +19,13 @@ use crate::config::Config;
 use crate::ioctl::GUID_DEVINTERFACE_VMBCHAN;
 use crate::link::Link;
 use crate::queues::{self, Handle};
+use crate::session::Sessions;
 use crate::wdf;
 use crate::wdf::device::{Device, DeviceEvents, DeviceInit, Kept};
 use crate::wdf::driver::Driver;
 use crate::wdf::object::context;
 use crate::wdf::request::Request;
+use crate::wdf::timer::Timer;
 
 const TAG: Tag = Tag::new(*b"VcDv");
 
@@ -40,6 +43,8 @@ static FRIENDLY_NAME: [u16; 7] = [
 /// What is kept with a device.
 pub struct DeviceContext {
     link: PoolArc<Link>,
+    /// Runs from each start of the channel's until the host must have opened it.
+    opening: Timer,
 }
 
 context!(DeviceContext, Kept<DeviceContext>);
@@ -55,8 +60,9 @@ impl DeviceContext {
         let device = init.create::<Self>(irql)?;
         device.create_front_queue::<Self>()?;
         let link = PoolArc::try_new(Link::new(device, config)?, TAG)?;
+        let opening = device.create_timer::<Self>()?;
         device.create_interface(&GUID_DEVINTERFACE_VMBCHAN, irql)?;
-        device.serve(Self { link }, irql)
+        device.serve(Self { link, opening }, irql)
     }
 
     fn configure(&self, device: Device<'_>, irql: &mut Passive<'_>) -> Result<ChannelConfig<Port>, Error> {
@@ -73,7 +79,8 @@ impl DeviceContext {
 
     /// Answers everything that waits: from now on nothing does.
     fn shut(&self, irql: &mut Passive<'_>) {
-        self.link.sessions().power_down();
+        self.opening.stop(irql);
+        self.link.change(Sessions::power_down);
         self.link.settle(irql);
     }
 }
@@ -108,7 +115,8 @@ impl DeviceEvents for DeviceContext {
 
     fn d0_entry(&self, channel: &mut ChannelSlot<Port>, irql: &mut Passive<'_>) -> wdf::Result<()> {
         // Before enabling: the host may open the channel before that returns.
-        self.link.sessions().power_up();
+        self.link.change(Sessions::power_up);
+        self.opening.start(self.link.config().open_timeout.get(), irql);
         let enabled = channel.enable(irql);
         if enabled.is_err() {
             self.shut(irql);
@@ -124,7 +132,12 @@ impl DeviceEvents for DeviceContext {
     }
 
     fn surprise_removal(&self, irql: &mut Passive<'_>) {
-        self.link.sessions().removed();
+        self.link.change(Sessions::removed);
+        self.link.settle(irql);
+    }
+
+    fn timeout(&self, irql: &mut Dispatch<'_>) {
+        self.link.change(Sessions::timed_out);
         self.link.settle(irql);
     }
 

@@ -5,7 +5,12 @@
 //! A program finds the device by its interface class ([`GUID_DEVINTERFACE_VMBCHAN`]) and opens it. A handle belongs to the
 //! *session* of the channel in which it was opened; when that ends (the host closes the channel, or the device leaves its
 //! working state), what was under way may be lost, and every later request on the handle fails with
-//! `STATUS_DEVICE_NOT_CONNECTED`: open the device again. Until the host has opened the channel for the first time, requests wait.
+//! `STATUS_DEVICE_NOT_CONNECTED`: open the device again.
+//!
+//! Until the host has opened the channel for the first time, requests wait, but no longer than
+//! [`Info::open_timeout`]. A host that refuses the channel cannot be told from one that does not answer. After that time the
+//! state is [`State::Unanswered`], and requests fail with `STATUS_IO_TIMEOUT`. If the host opens the channel later, the
+//! same handles work.
 //!
 //! # Messages
 //!
@@ -22,6 +27,7 @@
 //! | `STATUS_BUFFER_TOO_SMALL` | a read whose buffer is too short for the next message, which stays; an output buffer too short for [`Info`] |
 //! | `STATUS_BUFFER_OVERFLOW` | a transaction whose reply is longer than the output buffer, which has the first part of it |
 //! | `STATUS_DEVICE_NOT_CONNECTED` | the channel is not open, or the handle is of an earlier session |
+//! | `STATUS_IO_TIMEOUT` | the host has not opened the channel in time |
 //! | `STATUS_DEVICE_REMOVED` | the device has gone |
 //! | `STATUS_INSUFFICIENT_RESOURCES` | no memory |
 //! | `STATUS_CANCELLED` | cancelled; a message that was already handed to KMCL is sent all the same |
@@ -63,6 +69,8 @@ pub enum State {
     Closed = 3,
     /// The device has gone.
     Removed = 4,
+    /// The host has not opened the channel in [`Info::open_timeout`]: it refuses, or does not answer.
+    Unanswered = 5,
 }
 
 /// What [`IOCTL_VMBCHAN_QUERY_INFO`] returns. All numbers are little-endian, at the byte offsets given; counters run from when
@@ -106,17 +114,21 @@ pub struct Info {
     pub messages_malformed: u64,
     /// 96: entries that the channel's lookaside list of packets had at hand; 0 while there is no channel.
     pub lookaside_hits: u64,
-    /// 104: entries that it had to allocate.
+    /// 104: entries that it had to allocate: as many as were in use at a time, more only where the system has trimmed the list.
     pub lookaside_misses: u64,
     /// 112: message buffers that were at hand.
     pub buffer_hits: u64,
     /// 120: message buffers that had to be allocated.
     pub buffer_misses: u64,
+    /// 128: how long requests wait for the host to open the channel, in milliseconds.
+    pub open_timeout: u32,
+    /// 132: zero.
+    pub reserved: u32,
 }
 
 impl Info {
     /// The version described here.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 }
 
 #[cfg(test)]
@@ -137,6 +149,7 @@ mod tests {
         assert_eq!(offset_of!(Info, messages_sent), 40);
         assert_eq!(offset_of!(Info, transactions), 72);
         assert_eq!(offset_of!(Info, buffer_misses), 120);
-        assert_eq!(size_of::<Info>(), 128);
+        assert_eq!(offset_of!(Info, open_timeout), 128);
+        assert_eq!(size_of::<Info>(), 136);
     }
 }

@@ -13,6 +13,9 @@
 //!   entry --> device ------+------- plug and play, power -------------+
 //! ```
 //!
+//! At each change of its state, and for each input that it refuses, the driver prints a line to the debugger. None is printed
+//! on the path of a message.
+//!
 //! `unsafe` code stands in the private module `wdf` and at the entry only.
 #![cfg_attr(windows, no_std)]
 #![deny(
@@ -33,6 +36,8 @@ compile_error!(
      `.cargo/config.toml` gives the flag to the Windows target; a `RUSTFLAGS` variable replaces it"
 );
 
+#[cfg(not(windows))]
+extern crate wdk_lite as wdk;
 #[cfg(windows)]
 extern crate wdk_panic;
 #[cfg(windows)]

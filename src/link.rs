@@ -37,7 +37,7 @@ use crate::config::Config;
 use crate::ioctl::{Info, State};
 use crate::message::{Buffers, Fifo, Message, Shortage};
 use crate::pump::Pump;
-use crate::session::Sessions;
+use crate::session::{Moment, Sessions};
 use crate::stats::Counters;
 use crate::wdf;
 use crate::wdf::device::Device;
@@ -114,9 +114,21 @@ impl Link {
         &self.config
     }
 
-    /// The state and the session. Whoever changes them calls [`Link::settle`] then.
-    pub const fn sessions(&self) -> &Sessions {
-        &self.sessions
+    /// What tells this device's lines in the debugger from another's: an address.
+    pub fn id(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    /// The state and the session.
+    pub fn now(&self) -> Moment {
+        self.sessions.now()
+    }
+
+    /// Changes the state. [`Link::settle`] is to follow.
+    pub fn change(&self, change: impl FnOnce(&Sessions) -> Option<Moment>) {
+        if let Some(Moment { state, session }) = change(&self.sessions) {
+            wdk::println!("vmbchan {:#x}: {state:?}, session {session}", self.id());
+        }
     }
 
     /// Does whatever has become possible, or necessary, by a change of state. When this returns, it is done or another processor
@@ -163,13 +175,19 @@ impl Link {
         let now = self.sessions.now();
         if packet.has_external_data() || packet.payload().len() > buffer_size(self.config) {
             self.counters.messages_malformed.one();
+            wdk::println!(
+                "vmbchan {:#x}: a message of {} bytes was refused, external data: {}",
+                self.id(),
+                packet.payload().len(),
+                packet.has_external_data()
+            );
             return packet.complete(&[]);
         }
         // While the device goes down nobody reads any more. And KMCL's quota is the number of buffers, so one is
         // free unless memory is short.
         let buffer = match now.state {
             State::Open => self.incoming.take(irql).ok(),
-            State::Off | State::Connecting | State::Closed | State::Removed => None,
+            State::Off | State::Connecting | State::Closed | State::Removed | State::Unanswered => None,
         };
         let Some(mut message) = buffer else {
             self.counters.messages_dropped.one();
@@ -251,8 +269,8 @@ impl Link {
         Info {
             version: Info::VERSION,
             size: {
-                const { assert!(size_of::<Info>() == 128) };
-                128
+                const { assert!(size_of::<Info>() == 136) };
+                136
             },
             state: now.state as u32,
             session: now.session,
@@ -273,6 +291,8 @@ impl Link {
             lookaside_misses: u64::from(lookaside.allocate_misses),
             buffer_hits: self.incoming.hits().saturating_add(self.outgoing.hits()),
             buffer_misses: self.incoming.misses().saturating_add(self.outgoing.misses()),
+            open_timeout: self.config.open_timeout.get(),
+            reserved: 0,
         }
     }
 

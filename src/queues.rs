@@ -30,7 +30,7 @@ impl Handle {
     /// A handle that is opened now.
     pub fn new(link: &Link) -> Self {
         Self {
-            session: link.sessions().now().session,
+            session: link.now().session,
         }
     }
 
@@ -96,11 +96,14 @@ pub fn serve(link: &Link, request: Request, irql: &mut Dispatch<'_>) {
     // A request without a file is a driver's own; there is no handle whose session could have ended.
     let stale = request
         .file::<Handle>()
-        .and_then(|handle| handle.refusal(link.sessions().now()));
+        .and_then(|handle| handle.refusal(link.now()));
     match (plan, stale) {
-        (Plan::Refuse(status), _) | (Plan::Read | Plan::Write, Some(status)) => {
+        (Plan::Refuse(status), _) => {
+            let (id, kind) = (link.id(), request.kind());
+            wdk::println!("vmbchan {id:#x}: {kind} was refused with {}", Status(status));
             request.complete(Status(status), 0);
         }
+        (Plan::Read | Plan::Write, Some(status)) => request.complete(Status(status), 0),
         (Plan::QueryInfo, _) => query_info(link, request, irql),
         (Plan::Read, None) => link.read(request, irql),
         (Plan::Write, None) => link.write(request, irql),
@@ -171,7 +174,7 @@ mod tests {
                 assert_eq!(control(IOCTL_VMBCHAN_TRANSACT), transact);
                 let query = match (input, output) {
                     (1.., _) => Plan::Refuse(STATUS_INVALID_PARAMETER),
-                    (0, ..128) => Plan::Refuse(STATUS_BUFFER_TOO_SMALL),
+                    (0, ..136) => Plan::Refuse(STATUS_BUFFER_TOO_SMALL),
                     (0, _) => Plan::QueryInfo,
                 };
                 assert_eq!(control(IOCTL_VMBCHAN_QUERY_INFO), query);

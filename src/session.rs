@@ -1,7 +1,10 @@
 //! The state of the link to the host, and the number of the session.
 //!
 //! ```text
-//!            power_up             started
+//!                            Unanswered
+//!                             ^      |
+//!                   timed_out |      | started
+//!            power_up         |      v      started
 //!      Off ------------> Connecting ------------> Open <--------+
 //!       ^                    |                      |           | started: a new session
 //!       |                    |      suspended       v           |
@@ -15,7 +18,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use wdk_sys::{NTSTATUS, STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_REMOVED};
+use wdk_sys::{NTSTATUS, STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_REMOVED, STATUS_IO_TIMEOUT};
 
 use crate::ioctl::State;
 
@@ -35,6 +38,7 @@ impl Moment {
             State::Connecting | State::Open => None,
             State::Off | State::Closed => Some(STATUS_DEVICE_NOT_CONNECTED),
             State::Removed => Some(STATUS_DEVICE_REMOVED),
+            State::Unanswered => Some(STATUS_IO_TIMEOUT),
         }
     }
 
@@ -48,6 +52,7 @@ impl Moment {
             2 => State::Open,
             3 => State::Closed,
             4 => State::Removed,
+            5 => State::Unanswered,
             _ => State::Off,
         };
         #[allow(clippy::cast_possible_truncation, reason = "the upper half of a u64")]
@@ -88,50 +93,63 @@ impl Sessions {
         Moment::unpack(self.0.load(Ordering::Acquire))
     }
 
-    fn change(&self, next: impl Fn(Moment) -> Moment) {
-        // The closure never refuses, so this cannot fail.
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            Some(next(Moment::unpack(word)).pack())
-        });
+    /// Changes the state, and says what it is afterwards; none if it has not changed.
+    fn change(&self, next: impl Fn(Moment) -> Moment) -> Option<Moment> {
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                let after = next(Moment::unpack(word)).pack();
+                (after != word).then_some(after)
+            })
+            .ok()
+            .map(|before| next(Moment::unpack(before)))
     }
 
     /// The device is in its working state, and the channel is about to be enabled.
-    pub fn power_up(&self) {
+    pub fn power_up(&self) -> Option<Moment> {
         self.change(|now| match now.state {
-            State::Off | State::Closed => now.to(State::Connecting),
+            State::Off | State::Closed | State::Unanswered => now.to(State::Connecting),
             State::Connecting | State::Open | State::Removed => now,
-        });
+        })
+    }
+
+    /// The host has had time enough to open the channel.
+    pub fn timed_out(&self) -> Option<Moment> {
+        self.change(|now| match now.state {
+            State::Connecting => now.to(State::Unanswered),
+            State::Off | State::Open | State::Closed | State::Removed | State::Unanswered => now,
+        })
     }
 
     /// The channel has started.
-    pub fn started(&self) {
+    pub fn started(&self) -> Option<Moment> {
         self.change(|now| match now.state {
-            State::Connecting => now.to(State::Open),
+            // Nothing was under way, so nothing was lost: the session goes on.
+            State::Connecting | State::Unanswered => now.to(State::Open),
             State::Closed => now.next(State::Open),
             // Off: the device is leaving its working state while the host opens; there is nobody to serve.
             State::Off | State::Open | State::Removed => now,
-        });
+        })
     }
 
-    /// The channel has been suspended or closed, by whichever side, or will never open.
-    pub fn suspended(&self) {
+    /// The channel has been suspended or closed, by whichever side.
+    pub fn suspended(&self) -> Option<Moment> {
         self.change(|now| match now.state {
-            State::Connecting | State::Open => now.to(State::Closed),
+            State::Connecting | State::Open | State::Unanswered => now.to(State::Closed),
             State::Off | State::Closed | State::Removed => now,
-        });
+        })
     }
 
     /// The device leaves its working state, and the channel is about to be disabled.
-    pub fn power_down(&self) {
+    pub fn power_down(&self) -> Option<Moment> {
         self.change(|now| match now.state {
-            State::Connecting | State::Open | State::Closed => now.next(State::Off),
+            State::Connecting | State::Open | State::Closed | State::Unanswered => now.next(State::Off),
             State::Off | State::Removed => now,
-        });
+        })
     }
 
     /// The device has gone.
-    pub fn removed(&self) {
-        self.change(|now| now.to(State::Removed));
+    pub fn removed(&self) -> Option<Moment> {
+        self.change(|now| now.to(State::Removed))
     }
 }
 
@@ -188,6 +206,34 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_opens_too_late_still_opens_the_same_session() {
+        let sessions = Sessions::new();
+        assert_eq!(sessions.timed_out(), None, "nobody waits for the host");
+        sessions.power_up();
+        sessions.timed_out();
+        assert_eq!(now(&sessions), (State::Unanswered, 1));
+        sessions.started();
+        assert_eq!(now(&sessions), (State::Open, 1));
+        assert_eq!(sessions.timed_out(), None, "it is open");
+        sessions.power_down();
+        sessions.power_up();
+        sessions.timed_out();
+        sessions.power_down();
+        assert_eq!(now(&sessions), (State::Off, 3));
+    }
+
+    #[test]
+    fn a_change_is_told_once() {
+        let sessions = Sessions::new();
+        let connecting = Moment {
+            state: State::Connecting,
+            session: 1,
+        };
+        assert_eq!(sessions.power_up(), Some(connecting));
+        assert_eq!(sessions.power_up(), None);
+    }
+
+    #[test]
     fn a_removed_device_stays_removed() {
         let sessions = Sessions::new();
         sessions.power_up();
@@ -207,6 +253,7 @@ mod tests {
         assert_eq!(refusal(State::Off), Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED));
         assert_eq!(refusal(State::Closed), Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED));
         assert_eq!(refusal(State::Removed), Some(wdk_sys::STATUS_DEVICE_REMOVED));
+        assert_eq!(refusal(State::Unanswered), Some(wdk_sys::STATUS_IO_TIMEOUT));
     }
 
     #[test]
@@ -217,6 +264,7 @@ mod tests {
             State::Open,
             State::Closed,
             State::Removed,
+            State::Unanswered,
         ] {
             for session in [0, 1, u32::MAX] {
                 let moment = Moment { state, session };

@@ -37,7 +37,7 @@ fn the_drivers_release_build_calls_no_panic_function() {
     let deps = target.join("release/deps");
     let driver = find(&deps, "vmbchan", ".o");
     assert_no_panic(&driver);
-    for library in ["libkmcl-", "libkmcl_sys-"] {
+    for library in ["libkmcl-", "libkmcl_sys-", "libwdk_lite-"] {
         assert_no_panic(&find(&deps, library, ".rlib"));
     }
     let calls = undefined(&driver);

@@ -61,6 +61,9 @@ pub trait DeviceEvents: Context<Value = Kept<Self>> {
     /// A program opens the device (`EvtDeviceFileCreate`). May come in every power state.
     fn file_create(&self, irql: &mut Passive<'_>) -> Self::File;
 
+    /// The device's timer has run down (`EvtTimerFunc`).
+    fn timeout(&self, irql: &mut Dispatch<'_>);
+
     /// A program reads, writes or controls (`EvtIoRead`, `EvtIoWrite`, `EvtIoDeviceControl`).
     fn request(&self, request: Request, irql: &mut Dispatch<'_>);
 }

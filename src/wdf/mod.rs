@@ -11,6 +11,7 @@
 //!   request   one request, owned: its kind, buffers, completion
 //!   object    references to objects, and contexts in them
 //!   memory    nonpaged memory of a length known at run time
+//!   timer     a timer of a device's
 //!   registry  the driver's parameters
 //! ```
 
@@ -24,6 +25,7 @@ pub mod object;
 pub mod queue;
 pub mod registry;
 pub mod request;
+pub mod timer;
 
 /// The result of a call that reports a status.
 pub type Result<T> = core::result::Result<T, Status>;

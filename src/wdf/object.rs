@@ -156,14 +156,21 @@ struct Slot<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-/// Attributes of an object with a context of `T`, everything else inherited.
-pub(super) fn attributes<T: Context>() -> WDF_OBJECT_ATTRIBUTES {
+/// Attributes of an object without a context, everything inherited.
+pub(super) fn attributes_without_context() -> WDF_OBJECT_ATTRIBUTES {
     WDF_OBJECT_ATTRIBUTES {
         Size: size_of_config::<WDF_OBJECT_ATTRIBUTES>(),
         ExecutionLevel: _WDF_EXECUTION_LEVEL::WdfExecutionLevelInheritFromParent,
         SynchronizationScope: _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeInheritFromParent,
-        ContextTypeInfo: &raw const T::info().0,
         ..WDF_OBJECT_ATTRIBUTES::default()
+    }
+}
+
+/// Attributes of an object with a context of `T`, everything else inherited.
+pub(super) fn attributes<T: Context>() -> WDF_OBJECT_ATTRIBUTES {
+    WDF_OBJECT_ATTRIBUTES {
+        ContextTypeInfo: &raw const T::info().0,
+        ..attributes_without_context()
     }
 }
 

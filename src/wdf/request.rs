@@ -1,5 +1,7 @@
 //! One I/O request, owned by the driver.
 
+use core::fmt;
+
 use kmcl::status::Status;
 use wdk_sys::{
     _WDF_REQUEST_TYPE, PVOID, STATUS_UNSUCCESSFUL, ULONG, ULONG_PTR, USHORT, WDF_REQUEST_PARAMETERS,
@@ -27,6 +29,19 @@ pub enum Kind {
     },
     /// Something that the driver does not serve.
     Other,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(room) => write!(f, "a read of {room} bytes"),
+            Self::Write(length) => write!(f, "a write of {length} bytes"),
+            Self::Control { code, input, output } => {
+                write!(f, "control code {code:#x} with {input} bytes in and {output} out")
+            }
+            Self::Other => f.write_str("another kind of request"),
+        }
+    }
 }
 
 /// A request that the driver must complete or forward; dropped, it is completed with `STATUS_UNSUCCESSFUL`. Its methods may be

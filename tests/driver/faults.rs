@@ -7,15 +7,15 @@ use ntsim::vmbus::{Offer, backends};
 use ntsim::{Config, Machine, Outcome};
 use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_TRANSACT};
 
-use crate::guest::{INTERFACE_TYPE, image, message};
+use crate::guest::{INTERFACE_TYPE, config, image, message};
 
 /// Loads, starts, transfers, sleeps, wakes, unloads, with the n-th call that can fail failing. True if there were so many calls.
 fn one_fails(seed: u64, call: u64) -> bool {
-    let config = Config {
+    let failing = Config {
         fail_call: Some(call.into()),
-        ..Config::with_seed(seed)
+        ..config(seed)
     };
-    let report = Machine::run(config, move |system| {
+    let report = Machine::run(failing, move |system| {
         let Ok(driver) = system.load_driver(image(&[])) else {
             return kernel().fallible_calls();
         };

@@ -1,6 +1,7 @@
 //! A simulated guest with the driver in it, and a host behind its device.
 
 use std::cell::RefCell;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use ntsim::io::{File, Process};
@@ -19,7 +20,8 @@ pub const INTERFACE_TYPE: GUID = GUID {
     Data3: 0x4c2e,
     Data4: [0x9f, 0x0e, 0x6f, 0x2f, 0x4a, 0x1a, 0x7b, 0x10],
 };
-const INSTANCE: GUID = GUID {
+/// The instance that the host offers.
+pub const INSTANCE: GUID = GUID {
     Data1: 0x1111_2222,
     ..INTERFACE_TYPE
 };
@@ -92,11 +94,36 @@ pub fn wait_for(process: &Process, file: &File, state: State) {
     }
 }
 
+/// The machine of a seed. One seed after the other brings one, two and four processors.
+pub fn config(seed: u64) -> Config {
+    let processors = match seed % 3 {
+        1 => 1,
+        2 => 2,
+        _ => 4,
+    };
+    Config {
+        processors: NonZeroUsize::new(processors).expect("not zero"),
+        ..Config::with_seed(seed)
+    }
+}
+
 /// Runs a machine: the driver is loaded, a device with `host` behind it offered and started, `program` run, the driver unloaded, and
 /// nothing may be left.
 pub fn run<R: Send + 'static>(
     config: Config,
     parameters: &'static [(&'static str, u32)],
+    host: impl FnOnce(HostChannel) + Send + 'static,
+    program: impl FnOnce(&Guest<'_>) -> R + Send + 'static,
+) -> Report<R> {
+    let offer = Offer::new(INTERFACE_TYPE, INSTANCE);
+    run_with(config, parameters, offer, host, program)
+}
+
+/// As [`run`], with an offer of the test's.
+pub fn run_with<R: Send + 'static>(
+    config: Config,
+    parameters: &'static [(&'static str, u32)],
+    offer: Offer,
     host: impl FnOnce(HostChannel) + Send + 'static,
     program: impl FnOnce(&Guest<'_>) -> R + Send + 'static,
 ) -> Report<R> {
@@ -107,7 +134,7 @@ pub fn run<R: Send + 'static>(
     };
     Machine::run(config, move |system| {
         let driver = system.load_driver(image(parameters)).expect("the driver loads");
-        let offer = system.offer(Offer::new(INTERFACE_TYPE, INSTANCE), host);
+        let offer = system.offer(offer, host);
         let pdo = offer.pdo().expect("the bus driver makes a device").id;
         system.wait_started(pdo).expect("the device starts");
         let guest = Guest {
@@ -123,14 +150,15 @@ pub fn run<R: Send + 'static>(
     })
 }
 
-/// As [`run`], for seeds from 1 on, with default parameters.
+/// As [`run`], for seeds from 1 on, with default parameters, on the processors that [`config`] gives each. At least three seeds
+/// bring them all.
 pub fn seeds(
     count: u64,
     host: impl FnOnce(HostChannel) + Send + Clone + 'static,
     program: impl FnOnce(&Guest<'_>) + Send + Clone + 'static,
 ) {
     for seed in 1..=count {
-        run(Config::with_seed(seed), &[], host.clone(), program.clone()).expect_finished();
+        run(config(seed), &[], host.clone(), program.clone()).expect_finished();
     }
 }
 

@@ -2,40 +2,34 @@
 
 use std::time::Duration;
 
-use ntsim::Config;
 use ntsim::vmbus::backends::{self, MISBEHAVIOURS};
 use ntsim::vmbus::{HostChannel, PageRange};
 use vmbchan::ioctl::IOCTL_VMBCHAN_TRANSACT;
 
-use crate::guest::{info, message, open, run, same, seeds};
+use crate::guest::{config, info, message, open, run, same, seeds};
 
 #[test]
 fn a_host_that_breaks_the_protocol_does_no_harm() {
     for how in MISBEHAVIOURS {
         for seed in 1..=10 {
-            run(
-                Config::with_seed(seed),
-                &[],
-                backends::misbehaving(*how, 3),
-                |guest| {
-                    guest.process(|process| {
-                        let file = open(process);
-                        for number in 0..8 {
-                            let requests = [
-                                file.start_write(&message(number, 40)),
-                                file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message(number, 40), 64),
-                                file.start_read(64),
-                            ];
-                            for request in requests.into_iter().flatten() {
-                                if let Err(request) = request.wait_for(Duration::from_micros(300)) {
-                                    let _ = request.cancel();
-                                    let _ = request.wait();
-                                }
+            run(config(seed), &[], backends::misbehaving(*how, 3), |guest| {
+                guest.process(|process| {
+                    let file = open(process);
+                    for number in 0..8 {
+                        let requests = [
+                            file.start_write(&message(number, 40)),
+                            file.start_ioctl(IOCTL_VMBCHAN_TRANSACT, &message(number, 40), 64),
+                            file.start_read(64),
+                        ];
+                        for request in requests.into_iter().flatten() {
+                            if let Err(request) = request.wait_for(Duration::from_micros(300)) {
+                                let _ = request.cancel();
+                                let _ = request.wait();
                             }
                         }
-                    });
-                },
-            )
+                    }
+                });
+            })
             .expect_finished();
         }
     }
@@ -58,7 +52,7 @@ fn what_nobody_reads_is_bounded_and_stops_the_host() {
         ("MaximumMessageSize", 1000),
     ];
     for seed in 1..=10 {
-        run(Config::with_seed(seed), parameters, host, |guest| {
+        run(config(seed), parameters, host, |guest| {
             guest.program(|process, file| {
                 for _ in 0..20 {
                     process.sleep(Duration::from_micros(200));
@@ -115,19 +109,14 @@ fn a_message_longer_than_the_limit_is_counted_and_not_delivered() {
         }
     };
     for seed in 1..=10 {
-        run(
-            Config::with_seed(seed),
-            &[("MaximumMessageSize", 100)],
-            host,
-            |guest| {
-                guest.program(|_, file| {
-                    // Rounded up to 8, 100 bytes are 104: what is not longer than that cannot be told from it.
-                    assert_eq!(file.read(104), Ok(message(104, 104)));
-                    assert!(same(&file.read(104).expect("a message"), &message(100, 100)));
-                    assert_eq!(info(file).messages_malformed, 2);
-                });
-            },
-        )
+        run(config(seed), &[("MaximumMessageSize", 100)], host, |guest| {
+            guest.program(|_, file| {
+                // Rounded up to 8, 100 bytes are 104: what is not longer than that cannot be told from it.
+                assert_eq!(file.read(104), Ok(message(104, 104)));
+                assert!(same(&file.read(104).expect("a message"), &message(100, 100)));
+                assert_eq!(info(file).messages_malformed, 2);
+            });
+        })
         .expect_finished();
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ntsim::io::Process;
 use ntsim::kernel::kernel;
 use ntsim::pnp::{Bus, Pdo};
-use ntsim::vmbus::{HostChannel, backends};
+use ntsim::vmbus::{HostChannel, Offer, backends};
 use ntsim::{Config, Machine};
 use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_TRANSACT, State};
 use wdk_sys::{
@@ -18,7 +18,10 @@ use wdk_sys::{
 };
 use wdk_sys_lite as wdk_sys;
 
-use crate::guest::{Guest, HARDWARE_ID, image, info, message, name, open, same, seeds, wait_for};
+use crate::guest::{
+    Guest, HARDWARE_ID, INSTANCE, INTERFACE_TYPE, config, image, info, message, name, open, same, seeds,
+    wait_for,
+};
 
 /// What a request may end with when its channel or device goes while it is under way.
 const ENDS: &[NTSTATUS] = &[
@@ -35,7 +38,7 @@ const ENDS: &[NTSTATUS] = &[
 #[test]
 fn a_driver_without_a_device_loads_and_unloads() {
     for seed in 1..=5 {
-        Machine::run(Config::with_seed(seed), |system| {
+        Machine::run(config(seed), |system| {
             for _ in 0..3 {
                 let driver = system.load_driver(image(&[])).expect("the driver loads");
                 assert!(
@@ -248,6 +251,28 @@ fn the_host_can_take_a_busy_device_away() {
     interrupted(40, backends::echo, |guest| guest.offer.rescind());
     interrupted(20, backends::silent, |guest| guest.offer.rescind());
     interrupted(20, |channel| backends::rescind(5)(channel), |_| {});
+}
+
+#[test]
+fn the_host_can_offer_the_same_device_again_at_once() {
+    seeds(40, backends::echo, |guest| {
+        let mut offer = guest.offer;
+        for number in 0..4 {
+            offer.rescind();
+            // The new offer arrives while the old device's channel is disabled and cleaned up.
+            let pause = guest.system.random(20_000);
+            guest.system.sleep(Duration::from_nanos(pause));
+            offer = guest
+                .system
+                .offer(Offer::new(INTERFACE_TYPE, INSTANCE), backends::echo);
+            let pdo = offer.pdo().expect("the bus driver makes a device").id;
+            guest.system.wait_started(pdo).expect("the device starts");
+            guest.program(move |_, file| {
+                file.write(&message(number, 100)).expect("written");
+                assert!(same(&file.read(104).expect("read"), &message(number, 100)));
+            });
+        }
+    });
 }
 
 #[test]

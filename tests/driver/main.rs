@@ -3,9 +3,11 @@
 //! documentation leaves open.
 #![cfg(not(windows))]
 
+mod debugger;
 mod faults;
 mod guest;
 mod host;
 mod life;
+mod open;
 mod requests;
 mod transfer;

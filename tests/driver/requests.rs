@@ -10,7 +10,7 @@ use wdk_sys::{
 };
 use wdk_sys_lite as wdk_sys;
 
-use crate::guest::{info, message, open, run, same, seeds};
+use crate::guest::{config, info, message, open, run, same, seeds};
 use ntsim::Config;
 
 const LONGEST: usize = 16384;
@@ -107,7 +107,7 @@ fn every_length_of_a_control_requests_buffers_has_a_clear_answer() {
                 STATUS_SUCCESS
             );
             let info = info(file);
-            assert_eq!((info.version, info.size), (Info::VERSION, 128));
+            assert_eq!((info.version, info.size), (2, 136));
         });
     })
     .expect_finished();
@@ -228,7 +228,7 @@ fn deaf(channel: ntsim::vmbus::HostChannel) {
 fn writes_that_the_host_does_not_take_can_be_cancelled() {
     let parameters = &[("RingPages", 2), ("MaximumMessageSize", 1024), ("SendQuota", 4)];
     for seed in 1..=10 {
-        run(Config::with_seed(seed), parameters, deaf, |guest| {
+        run(config(seed), parameters, deaf, |guest| {
             guest.program(|process, file| {
                 let mut writes: Vec<_> = (0..20)
                     .map(|number| file.start_write(&message(number, 1024)).expect("a request"))

@@ -139,6 +139,22 @@ pub struct Report<R> {
     /// Whether the call that [`Config::fail_call`] picks was made, and failed. If not, the driver made fewer calls, or the
     /// name is none of a fallible function's.
     pub failed_call: bool,
+    /// What drivers have written to the debugger, as [`System::debug_output`] gives it.
+    pub debug_output: Vec<String>,
+}
+
+/// How many lines of debugger output stand under a failure.
+const LAST_LINES: usize = 20;
+
+/// The end of what drivers have written to the debugger, one line each, for the end of a message.
+fn last_lines(debug_output: &[String]) -> String {
+    if debug_output.is_empty() {
+        return String::new();
+    }
+    let last = debug_output
+        .get(debug_output.len().saturating_sub(LAST_LINES)..)
+        .unwrap_or_default();
+    format!("\nthe debugger's last lines:{}", lines(last))
 }
 
 impl<R> Report<R> {
@@ -150,16 +166,21 @@ impl<R> Report<R> {
     /// points at the caller's line.
     #[track_caller]
     pub fn expect_finished(self) -> R {
+        let output = last_lines(&self.debug_output);
         let seed = self.seed;
         match self.outcome {
             Outcome::Finished(result) => result,
-            Outcome::BugCheck(check) => panic!("seed {seed}: bug check {check:?}{Repeat}"),
-            Outcome::Hung(waiting) => panic!("seed {seed}: the machine hangs:{}{Repeat}", lines(&waiting)),
+            Outcome::BugCheck(check) => panic!("seed {seed}: bug check {check:?}{output}{Repeat}"),
+            Outcome::Hung(waiting) => {
+                panic!(
+                    "seed {seed}: the machine hangs:{}{output}{Repeat}",
+                    lines(&waiting)
+                )
+            }
             Outcome::TooLong(waiting) => {
                 panic!(
-                    "seed {seed}: the machine does not end:{}{}",
-                    lines(&waiting),
-                    Repeat
+                    "seed {seed}: the machine does not end:{}{output}{Repeat}",
+                    lines(&waiting)
                 )
             }
         }
@@ -302,6 +323,7 @@ impl Machine {
             time: machine.sched.now(),
             seed,
             failed_call: machine.has_failed_call(),
+            debug_output: machine.ke.debug_output(),
         };
         machine.sched.abandon();
         drop(installed);

@@ -1028,15 +1028,18 @@ fn memory_is_compared_up_to_the_first_difference() {
 fn debug_output_is_kept() {
     let report = Machine::run(Config::default(), |system: &System| {
         system.as_driver("driver", || {
-            // SAFETY: strings that end in a zero, with no arguments to format.
+            // SAFETY: strings that end in a zero, with arguments as the formats need them.
             unsafe {
-                let _ = DbgPrint(c"loaded".as_ptr());
+                let _ = DbgPrint(c"loaded\n".as_ptr());
                 let _ = DbgPrintEx(77, 0, c"at %d".as_ptr(), 5);
+                let _ = DbgPrint(c"%s".as_ptr(), c"100 %s\n".as_ptr());
+                let _ = DbgPrintEx(77, 0, c"%s".as_ptr(), c"open".as_ptr());
             }
         });
         system.debug_output()
     });
-    assert_eq!(report.expect_finished(), ["loaded", "at %d"]);
+    assert_eq!(report.debug_output, ["loaded", "at %d", "100 %s", "open"]);
+    assert_eq!(report.debug_output.clone(), report.expect_finished());
 }
 
 #[test]

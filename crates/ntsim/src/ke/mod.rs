@@ -35,6 +35,11 @@ pub struct State {
 }
 
 impl State {
+    /// See [`System::debug_output`].
+    pub(crate) fn debug_output(&self) -> Vec<String> {
+        self.debug_output.borrow().iter().cloned().collect()
+    }
+
     pub(crate) fn leaks(&self, driver: DriverId, leaks: &mut Vec<Leak>) {
         self.objects.leaks(driver, leaks);
     }
@@ -105,10 +110,10 @@ impl System {
         result
     }
 
-    /// What drivers have written with `DbgPrint` and its like (the format strings: arguments are not formatted), the last
-    /// thousand lines of it.
+    /// What drivers have written with `DbgPrint` and its like, the last thousand calls of it. Of a format only `%s` alone is
+    /// followed; the line feed at the end of a text is left out.
     #[must_use]
     pub fn debug_output(&self) -> Vec<String> {
-        kernel().ke.debug_output.borrow().iter().cloned().collect()
+        kernel().ke.debug_output()
     }
 }

@@ -28,8 +28,31 @@ pub const fn version() -> (u32, u32, u32) {
 
 /// # Safety
 ///
+/// `format` is null or a string that ends in a zero byte or is longer than the longest line; so is `first` if the format is
+/// `%s`.
+unsafe fn print(format: PCSTR, first: PCSTR) {
+    // SAFETY: says the caller.
+    let mut line = unsafe { bytes(format) };
+    if line == b"%s" {
+        // SAFETY: says the caller.
+        line = unsafe { bytes(first) };
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    let mut output = kernel().ke.debug_output.borrow_mut();
+    if output.len() == LINES {
+        output.pop_front();
+    }
+    output.push_back(String::from_utf8_lossy(&line).into_owned());
+}
+
+/// The bytes of a string, without its terminator.
+///
+/// # Safety
+///
 /// `text` is null or a string that ends in a zero byte or is longer than the longest line.
-unsafe fn print(text: PCSTR) {
+unsafe fn bytes(text: PCSTR) -> Vec<u8> {
     let mut line = Vec::new();
     if !text.is_null() {
         for offset in 0..LONGEST_LINE {
@@ -41,11 +64,7 @@ unsafe fn print(text: PCSTR) {
             line.push(byte);
         }
     }
-    let mut output = kernel().ke.debug_output.borrow_mut();
-    if output.len() == LINES {
-        output.pop_front();
-    }
-    output.push_back(String::from_utf8_lossy(&line).into_owned());
+    line
 }
 
 /// The bytes of a counted string's text.
@@ -94,17 +113,18 @@ routines! {
 
 nt_export! {
     /// Writes to the debug output. Callers pass arguments after the format, as C's variadic functions take them; stable Rust
-    /// cannot define such a function, so they are left where they are and the format is written as it is.
-    irql(any) fn DbgPrint(Format: PCSTR) -> ULONG {
-        // SAFETY: the driver vouches for the string.
-        unsafe { print(Format) };
+    /// cannot define such a function. On x86-64 the first of them is where a second argument is, and a number or a pointer:
+    /// the format `%s`, which `wdk::println!` uses, is followed, and any other is written as it is.
+    irql(any) fn DbgPrint(Format: PCSTR, First: PCSTR) -> ULONG {
+        // SAFETY: the driver vouches for the strings.
+        unsafe { print(Format, First) };
         0
     }
 
     /// As `DbgPrint`, with a component and a level.
-    irql(any) fn DbgPrintEx(_ComponentId: ULONG, _Level: ULONG, Format: PCSTR) -> ULONG {
-        // SAFETY: the driver vouches for the string.
-        unsafe { print(Format) };
+    irql(any) fn DbgPrintEx(_ComponentId: ULONG, _Level: ULONG, Format: PCSTR, First: PCSTR) -> ULONG {
+        // SAFETY: the driver vouches for the strings.
+        unsafe { print(Format, First) };
         0
     }
 

@@ -79,6 +79,9 @@ pub(crate) struct GuestBus {
     answers: OnceCell<Key>,
 }
 
+/// How long an open that is not wanted any more may still wait for the host's answer, at most, in nanoseconds.
+const LAST_PATIENCE: u64 = 200_000;
+
 /// Where the guest sets memory-mapped I/O space aside.
 const MMIO_BASE: u64 = 0xF_8000_0000;
 
@@ -293,11 +296,15 @@ impl GuestBus {
     }
 
     /// Opens a channel over a ring GPADL and waits for the host's answer. `PASSIVE_LEVEL`.
+    ///
+    /// A host may never answer. The wait ends when the host takes the offer back, and soon after the channel is not `wanted`
+    /// any more; a change of that wakes [`GuestBus::answers`]. The host is then told that the channel is closed.
     pub(crate) fn open(
         &self,
         offer: &GuestOffer,
         ring_gpadl: u32,
         downstream_page: u32,
+        wanted: impl Fn() -> bool,
     ) -> Result<(), NTSTATUS> {
         let open_id = self.next_id();
         self.opens.borrow_mut().insert(open_id, None);
@@ -309,17 +316,29 @@ impl GuestBus {
             downstream_page_offset: downstream_page.into(),
             user_data: [0; 120],
         })));
+        let sched = &kernel().sched;
+        let mut deadline = None;
         let status = loop {
             if let Some(Some(status)) = self.opens.borrow().get(&open_id) {
-                break *status;
+                break Some(*status);
             }
-            kernel().sched.wait(self.answers(), None);
+            if !wanted() && deadline.is_none() {
+                deadline = Some(sched.now() + sched.random(LAST_PATIENCE));
+            }
+            let late = deadline.is_some_and(|deadline| sched.now() >= deadline);
+            if late || offer.rescinded.get() {
+                break None;
+            }
+            sched.wait(self.answers(), deadline);
         };
         self.opens.borrow_mut().remove(&open_id);
-        if status == 0 {
-            Ok(())
-        } else {
-            Err(STATUS_DEVICE_NOT_CONNECTED)
+        match status {
+            Some(0) => Ok(()),
+            Some(_) => Err(STATUS_DEVICE_NOT_CONNECTED),
+            None => {
+                Self::close(offer);
+                Err(STATUS_DEVICE_NOT_CONNECTED)
+            }
         }
     }
 

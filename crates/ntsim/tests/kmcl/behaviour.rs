@@ -573,6 +573,42 @@ fn a_host_that_refuses_leaves_the_channel_enabled_and_reports_to_the_pnp_failure
     }
 }
 
+/// Offers channels that the host never opens, and ends the attempt to open one.
+fn never_opened(end: impl Fn(&Fixture<'_>) + Send + Copy + 'static) {
+    for seed in 1..=20 {
+        let offer = Offer {
+            leaves_open_unanswered: true,
+            ..Offer::new(TYPE, INSTANCE)
+        };
+        machine(Config::with_seed(seed), offer, backends::echo, move |fixture| {
+            fixture.enable();
+            let pause = fixture.system.random(100_000);
+            fixture.system.sleep(Duration::from_nanos(pause));
+            end(&fixture);
+            assert_eq!(log(), [] as [&str; 0], "no callback runs");
+            fixture.finish();
+        })
+        .expect_finished();
+    }
+}
+
+#[test]
+fn a_channel_that_the_host_never_opens_can_be_paused_and_disabled() {
+    never_opened(|fixture| driver(|| kmcl!(VmbChannelPause(fixture.channel))));
+    never_opened(|fixture| {
+        fixture.disable();
+        fixture.enable();
+    });
+}
+
+#[test]
+fn a_host_that_never_opens_a_channel_can_take_it_back() {
+    never_opened(|fixture| {
+        fixture.offer.rescind();
+        fixture.system.sleep(Duration::from_micros(100));
+    });
+}
+
 #[test]
 fn a_channel_with_a_pnp_target_waits_for_the_offer() {
     static OTHER: wdk_sys_lite::GUID = wdk_sys_lite::GUID {
@@ -604,6 +640,33 @@ fn a_channel_with_a_pnp_target_waits_for_the_offer() {
             fixture.finish();
         },
     );
+}
+
+#[test]
+fn offers_that_come_and_go_do_not_keep_a_disabled_channel_from_being_cleaned_up() {
+    for seed in 1..=300 {
+        let offer = Offer::new(TYPE, INSTANCE);
+        machine(Config::with_seed(seed), offer, backends::echo, |fixture| {
+            fixture.open();
+            fixture.disable();
+            // The host's messages arrive around the cleanup.
+            for number in 0..4 {
+                let instance = wdk_sys_lite::GUID {
+                    Data1: 100 + number,
+                    ..INSTANCE
+                };
+                let _ = fixture.system.offer(Offer::new(TYPE, instance), backends::echo);
+            }
+            let pause = fixture.system.random(20_000);
+            fixture.system.sleep(Duration::from_nanos(pause));
+            driver(|| {
+                kmcl!(VmbChannelCleanup(fixture.channel));
+                fixture.dereference();
+            });
+            assert_eq!(fixture.system.leaks(DRIVER), []);
+        })
+        .expect_finished();
+    }
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn an_enabled_channel_is_not_configured() {
 #[test]
 fn an_enabled_channel_is_not_cleaned_up() {
     breaks(
-        "is not disabled",
+        "VmbChannelCleanup: the channel is enabled",
         || backends::echo,
         |fixture| {
             fixture.enable();

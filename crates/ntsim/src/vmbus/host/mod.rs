@@ -38,6 +38,8 @@ pub struct Offer {
     pub user_data: Vec<u8>,
     /// The host answers every attempt to open the channel with a failure.
     pub refuses_to_open: bool,
+    /// The host never answers an attempt to open the channel.
+    pub leaves_open_unanswered: bool,
 }
 
 impl Offer {
@@ -51,6 +53,7 @@ impl Offer {
             pipe: false,
             user_data: Vec::new(),
             refuses_to_open: false,
+            leaves_open_unanswered: false,
         }
     }
 }
@@ -299,6 +302,10 @@ impl Partition {
                 }
                 Self::post(&Message::AllOffersDelivered);
             }
+            Message::OpenChannel(open)
+                if self
+                    .device(open.channel.get())
+                    .is_some_and(|device| device.offer.leaves_open_unanswered) => {}
             Message::OpenChannel(open) => {
                 let status = match self.open(
                     open.channel.get(),

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Only the worker moves a channel; everybody else says what is wanted and kicks it. It exists while there is something
-//! to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`.
+//! to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`. Whether it exists says nothing to a driver: it may find
+//! nothing to do. What a function waits for, and what another one demands afterwards, is one condition:
+//! [`Channel::is_disabled`] or [`Channel::is_quiet`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -136,15 +138,15 @@ pub(crate) struct Channel {
     gave_up: Cell<bool>,
     /// From the end of `EvtChannelStarted` to the next suspension: packets flow.
     pub(super) running: Cell<bool>,
+    /// From the beginning of `EvtChannelStarted` until every packet is back after the next suspension.
+    flowing: Cell<bool>,
     /// From the end of `EvtChannelSuspend` to the next `EvtChannelStarted`: the driver must not send.
     pub(super) suspended: Cell<bool>,
     /// The host broke the protocol.
     pub(super) broken: Cell<bool>,
     connection: RefCell<Option<Rc<Connection>>>,
-    /// There is a worker, which may not have run yet.
+    /// There is a worker. For [`kick`] alone.
     working: Cell<bool>,
-    /// The worker is in the middle of a step.
-    stepping: Cell<bool>,
     /// Woken whenever something that somebody may wait for has changed.
     pub(super) key: Key,
     callbacks: RefCell<Vec<(ContextId, Callback)>>,
@@ -198,11 +200,11 @@ impl Channel {
             want_paused: Cell::new(false),
             gave_up: Cell::new(false),
             running: Cell::new(false),
+            flowing: Cell::new(false),
             suspended: Cell::new(false),
             broken: Cell::new(false),
             connection: RefCell::default(),
             working: Cell::new(false),
-            stepping: Cell::new(false),
             key: kernel().sched.new_key(),
             callbacks: RefCell::default(),
             gpadls: RefCell::default(),
@@ -343,6 +345,17 @@ impl Channel {
 
     // ---- what drivers ask for ----
 
+    /// Nobody has enabled the channel, or it is closed and all of its callbacks have returned. What disabling and enabling
+    /// wait for, and what cleaning up and configuring demand.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.stage.get() == Stage::Disabled && !self.want_enabled.get()
+    }
+
+    /// No packets flow, and the driver has none. What pausing waits for.
+    fn is_quiet(&self) -> bool {
+        !self.flowing.get()
+    }
+
     /// `VmbChannelEnable`.
     pub(super) fn enable(self: &Rc<Self>) -> NTSTATUS {
         self.refuse_in_callback("VmbChannelEnable");
@@ -371,12 +384,6 @@ impl Channel {
         STATUS_SUCCESS
     }
 
-    /// Whether the channel is disabled and is to stay so: what `VmbChannelDisable` waits for, and what the functions
-    /// demand that need a disabled channel. A worker that was woken for nothing does not count.
-    pub(super) fn is_disabled(&self) -> bool {
-        self.stage.get() == Stage::Disabled && !self.want_enabled.get()
-    }
-
     fn wait_disabled(&self) {
         kernel().sched.wait_until(self.key, || self.is_disabled());
     }
@@ -386,6 +393,8 @@ impl Channel {
         self.refuse_in_callback("VmbChannelDisable");
         self.want_enabled.set(false);
         kick(self);
+        // The worker may be waiting for the host to open the channel.
+        kernel().sched.wake(kernel().vmbus.bus.answers());
         self.wait_disabled();
     }
 
@@ -393,15 +402,10 @@ impl Channel {
     pub(super) fn pause(self: &Rc<Self>) {
         self.refuse_in_callback("VmbChannelPause");
         self.want_paused.set(true);
-        if self.stage.get() == Stage::Disabled {
-            return;
-        }
         kick(self);
-        kernel().sched.wait_until(self.key, || {
-            !self.want_paused.get()
-                || self.stage.get() == Stage::Disabled
-                || (!self.running.get() && !self.stepping.get())
-        });
+        kernel()
+            .sched
+            .wait_until(self.key, || !self.want_paused.get() || self.is_quiet());
     }
 
     /// `VmbChannelStart`.
@@ -417,14 +421,11 @@ impl Channel {
     pub(super) fn cleanup(&self) {
         self.refuse_in_callback("VmbChannelCleanup");
         if !self.is_disabled() {
-            violation(format!(
-                "VmbChannelCleanup: the channel is not disabled, it is {}",
-                if self.stage.get() == Stage::Disabled {
-                    "about to be enabled"
-                } else {
-                    self.stage.get().words()
-                }
-            ));
+            violation(if self.want_enabled.get() {
+                "VmbChannelCleanup: the channel is enabled; it is disabled before"
+            } else {
+                "VmbChannelCleanup: the channel is still being closed; VmbChannelDisable waits for that"
+            });
         }
         let provider = provider();
         let leaked = provider
@@ -533,7 +534,10 @@ impl Channel {
                 kernel().vmbus.bus.release(offer);
                 self.gave_up.set(true);
                 self.stage.set(Stage::Enabled);
-                self.report_pnp_failure(status);
+                // A channel that is disabled meanwhile has not failed.
+                if self.want_enabled.get() {
+                    self.report_pnp_failure(status);
+                }
                 return;
             }
         };
@@ -615,7 +619,8 @@ impl Channel {
         };
         // No signals before packets can be taken.
         connection.input.mask(true);
-        if let Err(status) = bus.open(offer, ring_gpadl, u32::try_from(downstream).unwrap_or(u32::MAX)) {
+        let downstream = u32::try_from(downstream).unwrap_or(u32::MAX);
+        if let Err(status) = bus.open(offer, ring_gpadl, downstream, || self.want_enabled.get()) {
             bus.teardown_gpadl(offer, ring_gpadl);
             return Err(status);
         }
@@ -639,6 +644,7 @@ impl Channel {
     fn go(self: &Rc<Self>) {
         let callbacks = self.settings.borrow().callbacks;
         self.suspended.set(false);
+        self.flowing.set(true);
         self.state_callback("EvtChannelStarted", callbacks.EvtChannelStarted);
         self.running.set(true);
         incoming::interrupt(self);
@@ -655,6 +661,7 @@ impl Channel {
         self.state_callback("EvtChannelSuspend", suspend);
         self.suspended.set(true);
         sched.wait_until(self.key, || self.outstanding.get() == 0);
+        self.flowing.set(false);
         self.wake();
     }
 
@@ -734,13 +741,7 @@ pub(super) fn kick(channel: &Rc<Channel>) {
     kernel()
         .sched
         .spawn(ContextKind::SystemThread, "KMCL channel worker", move || {
-            loop {
-                channel.stepping.set(true);
-                let moved = channel.step();
-                channel.stepping.set(false);
-                if !moved {
-                    break;
-                }
+            while channel.step() {
                 channel.wake();
                 kernel().sched.point();
             }

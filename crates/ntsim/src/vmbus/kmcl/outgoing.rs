@@ -808,7 +808,7 @@ pub(super) fn synchronous(
         )),
         Some(Callback::PostStarted) | None => {}
     }
-    if matches!(channel.stage.get(), Stage::Closing | Stage::Disabled) {
+    if channel.is_disabled() || channel.stage.get() == Stage::Closing {
         return Err(STATUS_DEVICE_REMOVED);
     }
     if channel.suspended.get() {
