@@ -296,22 +296,6 @@ fn a_device_that_is_pulled_out_ends_what_waits() {
     });
 }
 
-#[test]
-fn requests_wait_until_the_host_opens_the_channel() {
-    // The guest's driver opens the channel; a host that answers late makes it wait.
-    seeds(
-        10,
-        |channel| backends::slow(Duration::from_micros(500))(channel),
-        |guest| {
-            guest.program(|_, file| {
-                let read = file.start_read(8).expect("a request");
-                file.write(&message(1, 8)).expect("written");
-                assert!(same(&read.wait().data, &message(1, 8)));
-            });
-        },
-    );
-}
-
 /// A bus that is not `VMBus`.
 struct OtherBus;
 

@@ -8,7 +8,9 @@ use vmbchan::ioctl::{IOCTL_VMBCHAN_TRANSACT, State};
 use wdk_sys::{NTSTATUS, STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_REMOVED, STATUS_IO_TIMEOUT};
 use wdk_sys_lite as wdk_sys;
 
-use crate::guest::{Guest, INSTANCE, INTERFACE_TYPE, config, info, name, open, run_with};
+use crate::guest::{
+    Guest, INSTANCE, INTERFACE_TYPE, config, info, message, name, open, run_with, same, wait_for,
+};
 
 /// A host that refuses to open the channel, and one that never answers.
 fn not_opened() -> [Offer; 2] {
@@ -83,6 +85,76 @@ fn what_waits_for_a_host_that_does_not_open_the_channel_ends_after_the_timeout()
             guest.system.power_up(guest.pdo).expect("awake");
         }
     });
+}
+
+#[test]
+fn a_host_that_opens_the_channel_too_late_still_serves_the_same_handles() {
+    for seed in 1..=9 {
+        let offer = Offer {
+            answers_open_after: Duration::from_millis(80),
+            ..Offer::new(INTERFACE_TYPE, INSTANCE)
+        };
+        run_with(
+            config(seed),
+            &[("OpenTimeout", 50)],
+            offer,
+            backends::echo,
+            |guest| {
+                guest.program(|process, file| {
+                    assert_eq!(file.read(8), Err(STATUS_IO_TIMEOUT));
+                    assert_eq!(info(file).state, State::Unanswered as u32);
+                    wait_for(process, file, State::Open);
+                    assert_eq!(file.write(&message(1, 8)), Ok(8));
+                    assert!(same(&file.read(8).expect("the echo"), &message(1, 8)));
+                });
+            },
+        )
+        .expect_finished();
+    }
+}
+
+#[test]
+fn requests_wait_for_a_host_that_opens_the_channel_late() {
+    for seed in 1..=9 {
+        let offer = Offer {
+            answers_open_after: Duration::from_millis(20),
+            ..Offer::new(INTERFACE_TYPE, INSTANCE)
+        };
+        run_with(
+            config(seed),
+            &[("OpenTimeout", 50)],
+            offer,
+            backends::echo,
+            |guest| {
+                guest.program(|_, file| {
+                    assert_eq!(info(file).state, State::Connecting as u32);
+                    let read = file.start_read(8).expect("a request");
+                    assert_eq!(file.write(&message(1, 8)), Ok(8));
+                    assert!(same(&read.wait().data, &message(1, 8)));
+                });
+            },
+        )
+        .expect_finished();
+    }
+}
+
+#[test]
+fn the_device_can_go_while_the_host_makes_up_its_mind() {
+    for seed in 1..=60 {
+        let offer = Offer {
+            answers_open_after: Duration::from_micros(100),
+            ..Offer::new(INTERFACE_TYPE, INSTANCE)
+        };
+        run_with(config(seed), &[], offer, backends::echo, |guest| {
+            for _ in 0..3 {
+                let pause = guest.system.random(200_000);
+                guest.system.sleep(Duration::from_nanos(pause));
+                guest.system.power_down(guest.pdo).expect("asleep");
+                guest.system.power_up(guest.pdo).expect("awake");
+            }
+        })
+        .expect_finished();
+    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ pub use ring::{GuestFault, HostPacket, HostPacketKind, RingIndex};
 use ring::{Half, Inbound, Outbound, Put, assemble};
 
 use super::message::{
-    ChannelOnly, GpadlCreated, GpadlTornDown, Message, OfferChannel, OpenResult, PageRange, VERSIONS,
-    VersionResponse,
+    ChannelOnly, GpadlCreated, GpadlTornDown, Message, OfferChannel, OpenChannel, OpenResult, PageRange,
+    VERSIONS, VersionResponse,
 };
 use super::shared::{PAGE, Shared};
 use super::{guid_bytes, memory, signal_guest};
@@ -40,6 +40,8 @@ pub struct Offer {
     pub refuses_to_open: bool,
     /// The host never answers an attempt to open the channel.
     pub leaves_open_unanswered: bool,
+    /// How long the host takes, beyond the message's way, to answer an attempt to open the channel, in virtual time.
+    pub answers_open_after: Duration,
 }
 
 impl Offer {
@@ -54,6 +56,7 @@ impl Offer {
             user_data: Vec::new(),
             refuses_to_open: false,
             leaves_open_unanswered: false,
+            answers_open_after: Duration::ZERO,
         }
     }
 }
@@ -158,6 +161,8 @@ struct Device {
     key: Key,
     connection: RefCell<Option<Rc<Connection>>>,
     opens: Cell<u64>,
+    /// How often the guest has closed the channel, or given up opening it.
+    closes: Cell<u64>,
     next_transaction: Cell<u64>,
     rescinded: Cell<bool>,
     /// The guest has given the number back after a rescind.
@@ -223,6 +228,7 @@ impl Partition {
                 .new_key_for("packets from the guest, or the channel to be opened or closed"),
             connection: RefCell::default(),
             opens: Cell::new(0),
+            closes: Cell::new(0),
             next_transaction: Cell::new(1),
             rescinded: Cell::new(false),
             released: Cell::new(false),
@@ -302,27 +308,10 @@ impl Partition {
                 }
                 Self::post(&Message::AllOffersDelivered);
             }
-            Message::OpenChannel(open)
-                if self
-                    .device(open.channel.get())
-                    .is_some_and(|device| device.offer.leaves_open_unanswered) => {}
-            Message::OpenChannel(open) => {
-                let status = match self.open(
-                    open.channel.get(),
-                    open.ring_gpadl.get(),
-                    open.downstream_page_offset.get(),
-                ) {
-                    Some(()) => 0,
-                    None => FAILED,
-                };
-                Self::post(&Message::OpenResult(OpenResult {
-                    channel: open.channel,
-                    open_id: open.open_id,
-                    status: status.into(),
-                }));
-            }
+            Message::OpenChannel(open) => self.asked_to_open(open),
             Message::CloseChannel(close) => {
                 if let Some(device) = self.device(close.channel.get()) {
+                    device.closes.set(device.closes.get() + 1);
                     let connection = device.connection.borrow_mut().take();
                     if let Some(connection) = connection {
                         connection.closed.set(true);
@@ -417,6 +406,47 @@ impl Partition {
         Self::post(&Message::GpadlCreated(GpadlCreated {
             channel: channel.into(),
             gpadl: gpadl.into(),
+            status: status.into(),
+        }));
+    }
+
+    /// Answers an attempt to open a channel, as soon and in the way that its offer says.
+    fn asked_to_open(&self, open: Box<OpenChannel>) {
+        let device = self.device(open.channel.get());
+        let (closes, delay) = match &device {
+            Some(device) if device.offer.leaves_open_unanswered => return,
+            Some(device) => (device.closes.get(), device.offer.answers_open_after),
+            None => (0, Duration::ZERO),
+        };
+        if delay.is_zero() {
+            return self.answer_open(&open);
+        }
+        let sched = &kernel().sched;
+        let delay = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX / 2);
+        sched.at(sched.now() + delay, move || {
+            let host = &kernel().vmbus.host;
+            // The guest may have given up meanwhile.
+            if host
+                .device(open.channel.get())
+                .is_some_and(|device| device.closes.get() == closes)
+            {
+                host.answer_open(&open);
+            }
+        });
+    }
+
+    fn answer_open(&self, open: &OpenChannel) {
+        let status = match self.open(
+            open.channel.get(),
+            open.ring_gpadl.get(),
+            open.downstream_page_offset.get(),
+        ) {
+            Some(()) => 0,
+            None => FAILED,
+        };
+        Self::post(&Message::OpenResult(OpenResult {
+            channel: open.channel,
+            open_id: open.open_id,
             status: status.into(),
         }));
     }
