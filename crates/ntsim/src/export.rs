@@ -52,6 +52,9 @@ pub fn enter(name: &'static str, rule: IrqlRule) -> ExportCall {
         kernel.tally.kernel_call();
     }
     let depth = context.push_frame(Frame::Export(name));
+    if let Some(events) = &kernel.events {
+        events.begin(&context, name, false, kernel.sched.now());
+    }
     let irql = context.irql();
     let broken = match rule {
         IrqlRule::Any => false,
@@ -81,7 +84,11 @@ impl Drop for ExportCall {
         }
         let kernel = kernel();
         kernel.sched.point();
-        kernel.sched.current().pop_frame(self.depth);
+        let context = kernel.sched.current();
+        context.pop_frame(self.depth);
+        if let Some(events) = &kernel.events {
+            events.end(context.id, kernel.sched.now());
+        }
     }
 }
 
@@ -103,6 +110,9 @@ pub fn enter_driver(driver: DriverId, name: &'static str) -> DriverCall {
     let context = kernel.sched.current();
     kernel.tally.callback(name);
     let depth = context.push_frame(Frame::Driver(driver, name));
+    if let Some(events) = &kernel.events {
+        events.begin(&context, name, true, kernel.sched.now());
+    }
     DriverCall {
         name,
         depth,
@@ -149,6 +159,9 @@ impl DriverCall {
             );
         }
         context.pop_frame(self.depth);
+        if let Some(events) = &kernel.events {
+            events.end(context.id, kernel.sched.now());
+        }
         kernel.sched.point();
     }
 }

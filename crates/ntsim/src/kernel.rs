@@ -7,6 +7,7 @@ use crate::bugcheck::{Fault, StopCode};
 use crate::export::{DISPATCH_LEVEL, Irql};
 use crate::machine::{Config, FailCall, StartError};
 use crate::sched::Scheduler;
+use crate::trace_events::Recorder;
 
 /// A loaded driver.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -46,6 +47,8 @@ pub struct Kernel {
     pub mm: crate::mm::State,
     /// The stacks that drivers run on.
     pub(crate) stacks: crate::stacks::Stacks,
+    /// Writes the run down, if that was asked for.
+    pub(crate) events: Option<Recorder>,
     pub(crate) tally: crate::tally::State,
     fallible_calls: Cell<u64>,
     /// Fallible calls of the function that the configuration names.
@@ -65,6 +68,7 @@ impl Kernel {
             ke: crate::ke::State::default(),
             mm: crate::mm::State::new()?,
             stacks: crate::stacks::Stacks::new(config.kernel_stack),
+            events: config.trace.clone().map(|sink| Recorder::new(sink, config.seed)),
             tally: crate::tally::State::default(),
             fallible_calls: Cell::new(0),
             calls_of_function: Cell::new(0),

@@ -32,6 +32,7 @@ pub mod sched;
 pub mod stacks;
 pub mod tally;
 pub mod trace;
+pub mod trace_events;
 mod trap;
 pub mod vmbus;
 pub mod wdf;

@@ -27,6 +27,8 @@ pub struct Config {
     pub spin_limit: std::time::Duration,
     /// Fails one fallible call (allocations first of all) that a driver makes.
     pub fail_call: Option<FailCall>,
+    /// Writes the run down as Chrome trace events, which Perfetto opens.
+    pub trace: Option<crate::trace_events::TraceSink>,
     /// What KMCL does where its documentation is silent.
     pub kmcl: crate::vmbus::KmclBehaviour,
 }
@@ -62,6 +64,7 @@ impl Default for Config {
             kernel_stack: KERNEL_STACK,
             spin_limit: std::time::Duration::from_secs(10),
             fail_call: None,
+            trace: None,
             kmcl: crate::vmbus::KmclBehaviour::default(),
         }
     }
@@ -305,6 +308,9 @@ impl Machine {
                 *slot.borrow_mut() = Some(value);
             });
         let end = machine.sched.run(operator);
+        if let Some(events) = &machine.events {
+            events.close(machine.sched.now());
+        }
         let outcome = match (end, result.borrow_mut().take()) {
             (RunEnd::Finished, Some(value)) => Outcome::Finished(value),
             (RunEnd::Stopped, _) => Outcome::BugCheck(Box::new(

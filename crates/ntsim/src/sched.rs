@@ -48,6 +48,13 @@ pub struct Key(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ContextId(u32);
 
+impl ContextId {
+    /// The number, from 1.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// Identifies a timer that has not fired.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct TimerId(Nanoseconds, u64);

@@ -198,7 +198,7 @@ fn a_call_is_made_to_fail_by_its_function_and_number() {
         let report = Machine::run(config, |system: &System| {
             system.as_driver("driver", || {
                 let blocks = [allocate(), allocate(), allocate()];
-                let failed = blocks.map(|block| block.is_null());
+                let failed = blocks.map(<*mut core::ffi::c_void>::is_null);
                 blocks.into_iter().filter(|block| !block.is_null()).for_each(free);
                 failed
             })
@@ -212,4 +212,43 @@ fn a_call_is_made_to_fail_by_its_function_and_number() {
     assert_eq!(run(3.into()), (true, [false, false, true]));
     assert_eq!(run(FailCall::Function("ExAllocatePool2", 4)), (false, [false; 3]));
     assert_eq!(run(FailCall::Function("NoSuchFunction", 1)), (false, [false; 3]));
+}
+
+#[derive(Clone, Default)]
+struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic holds it").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Calls that never return, for the machine stopped in them, are in the trace of its end.
+#[test]
+fn a_bug_check_leaves_a_whole_trace() {
+    let written = Written::default();
+    let sink = ntsim::trace_events::TraceSink::new(written.clone());
+    let config = Config {
+        trace: Some(sink.clone()),
+        ..Config::default()
+    };
+    Machine::run(config, |system: &System| {
+        system.as_driver("driver", || {
+            let block = allocate();
+            free(block);
+            free(block);
+        });
+    })
+    .expect_bug_check();
+    sink.finish().expect("memory can be written");
+    let bytes = written.0.lock().expect("no panic holds it").clone();
+    let text = String::from_utf8(bytes).expect("text");
+    assert!(text.starts_with("[\n{") && text.ends_with("}\n]\n"), "{text}");
+    assert_eq!(text.matches("\"ExFreePoolWithTag\"").count(), 2, "{text}");
+    assert_eq!(text.matches("\"driver\"").count(), 1, "{text}");
 }

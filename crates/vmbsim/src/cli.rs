@@ -11,10 +11,11 @@ use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use ntsim::StartError;
+use ntsim::trace_events::TraceSink;
 
 use crate::report::{Finding, Summary, counted, grouped};
 use crate::source::{Source, SourceError};
-use crate::target::Target;
+use crate::target::{Shared, Target};
 use crate::transfer::{self, DEFAULT_MAXIMUM_MESSAGE_SIZE, End, MAXIMUM_MESSAGE_SIZE, Plan};
 use crate::{explore, protocol, stop};
 
@@ -128,6 +129,10 @@ struct TransferArguments {
     /// Prints one JSON object instead of the report.
     #[arg(long)]
     json: bool,
+    /// Writes the run as Chrome trace events, which <https://ui.perfetto.dev> opens: about 80 bytes
+    /// for each kernel call of the driver's.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -207,6 +212,8 @@ enum Error {
     Output(String, io::Error),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("--trace needs a file of its own: {0}")]
+    Trace(&'static str),
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[from] ctrlc::Error),
     #[error("--seed {first} and --seeds {seeds} go beyond the last seed, which is 18446744073709551615")]
@@ -442,7 +449,37 @@ fn run_transfer(arguments: &TransferArguments) -> Result<Finding, Error> {
     let plan = arguments.plan(&source);
     Place::Error.print_report(&arguments.announcement(&plan))?;
     let started = Instant::now();
-    let mut result = transfer::run(&plan, source, target)?;
+    let trace = match &arguments.trace {
+        None => None,
+        Some(path) if path == Path::new("-") => return Err(Error::Trace("standard output has the report")),
+        Some(path) if Some(path) == arguments.output.as_ref() => {
+            return Err(Error::Trace("the same file is the output"));
+        }
+        Some(path) => {
+            let target =
+                Target::open(Some(path)).map_err(|error| Error::Output(path.display().to_string(), error))?;
+            let file = Shared::new(target);
+            Some((path, TraceSink::new(file.clone()), file))
+        }
+    };
+    let sink = trace.as_ref().map(|(_, sink, _)| sink.clone());
+    let result = transfer::run(&plan, source, target, sink);
+    if let Some((path, sink, file)) = trace {
+        // Whatever came of the run: a trace of a failure is wanted most.
+        let written = sink.finish();
+        let target = file.take();
+        let name = path.display();
+        match written {
+            Ok(()) => target
+                .finish()
+                .map_err(|(error, fate)| Error::Output(format!("{name} ({fate})"), error))?,
+            Err(error) => {
+                let fate = target.give_up().unwrap_or_default();
+                return Err(Error::Output(format!("{name} ({fate})"), error));
+            }
+        }
+    }
+    let mut result = result?;
     let mut summary = Summary::new(&plan, &result, started.elapsed());
     let fate = result
         .settle(summary.complete())
@@ -458,6 +495,7 @@ fn run_transfer(arguments: &TransferArguments) -> Result<Finding, Error> {
     }
     summary.set_output(fate);
     summary.set_repeat(arguments.command());
+    summary.set_trace(arguments.trace.as_deref());
     let place = if arguments.output.as_deref() == Some(Path::new("-")) {
         Place::Error
     } else {

@@ -2,6 +2,7 @@
 //! JSON object.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use ntsim::tally::Tally;
@@ -91,6 +92,7 @@ pub struct Summary {
     elapsed_s: f64,
     output: Option<String>,
     repeat_with: Option<String>,
+    trace: Option<String>,
     #[serde(skip)]
     host: Host,
     #[serde(skip)]
@@ -176,6 +178,7 @@ impl Summary {
             elapsed_s: elapsed.as_secs_f64(),
             output: None,
             repeat_with: None,
+            trace: None,
             host: plan.host,
             leak_texts: session.map_or_else(Vec::new, |session| {
                 session
@@ -211,6 +214,11 @@ impl Summary {
         self.output = fate;
     }
 
+    /// Where the run was written down as trace events.
+    pub fn set_trace(&mut self, path: Option<&Path>) {
+        self.trace = path.map(|path| path.display().to_string());
+    }
+
     /// The command that repeats a finding.
     pub fn set_repeat(&mut self, command: String) {
         if self.finding() == Finding::Some {
@@ -238,6 +246,9 @@ impl Summary {
         self.result(&mut page);
         self.checked(&mut page);
         self.cost(&mut page);
+        if let Some(trace) = &self.trace {
+            page.row("trace", &format!("{trace}; https://ui.perfetto.dev opens it"));
+        }
         if let Some(command) = &self.repeat_with {
             page.paragraph("");
             page.command("repeat with:", command);

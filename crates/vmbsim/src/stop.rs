@@ -1,13 +1,13 @@
 //! Ctrl-C and its like: the first ends the transfer in an orderly way, the second ends the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// The unfinished output, which must not stay.
-static LEFTOVER: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// Unfinished files, which must not stay.
+static LEFTOVERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// What a shell reports for a program that Ctrl-C has ended.
 const EXIT_CODE: i32 = 130;
@@ -20,8 +20,8 @@ const EXIT_CODE: i32 = 130;
 pub fn listen() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::Relaxed) {
-            let leftover = LEFTOVER.lock().ok().and_then(|mut place| place.take());
-            if let Some(path) = leftover {
+            let leftovers = LEFTOVERS.lock().map(|mut paths| std::mem::take(&mut *paths));
+            for path in leftovers.unwrap_or_default() {
                 // Nobody is left to hear of a failure.
                 let _ = std::fs::remove_file(path);
             }
@@ -35,9 +35,16 @@ pub fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
-/// Remembers, or forgets, the file to remove if the program ends at once.
-pub fn leftover(path: Option<PathBuf>) {
-    if let Ok(mut place) = LEFTOVER.lock() {
-        *place = path;
+/// Remembers a file to remove if the program ends at once.
+pub fn remember(path: PathBuf) {
+    if let Ok(mut paths) = LEFTOVERS.lock() {
+        paths.push(path);
+    }
+}
+
+/// Forgets it: it is in its place, or gone.
+pub fn forget(path: &Path) {
+    if let Ok(mut paths) = LEFTOVERS.lock() {
+        paths.retain(|known| known != path);
     }
 }

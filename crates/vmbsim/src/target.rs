@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -88,7 +89,7 @@ impl Target {
             .prefix(".vmbsim-")
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)?;
-        stop::leftover(Some(file.path().to_owned()));
+        stop::remember(file.path().to_owned());
         if path.exists() {
             file.as_file().set_permissions(permissions)?;
         }
@@ -121,8 +122,9 @@ impl Target {
             Kind::Nowhere => Ok(()),
             Kind::Direct(mut writer) => writer.flush().map_err(|error| (error, incomplete(&self.name))),
             Kind::Beside { writer, path } => {
+                let left = writer.get_ref().path().to_owned();
                 let result = replace(writer, &path);
-                stop::leftover(None);
+                stop::forget(&left);
                 result.map_err(|error| (error, untouched(&self.name, &path)))
             }
         }
@@ -142,7 +144,7 @@ impl Target {
                 let (file, _) = writer.into_parts();
                 let left = file.path().to_owned();
                 let removed = file.close();
-                stop::leftover(None);
+                stop::forget(&left);
                 let fate = untouched(&self.name, &path);
                 Some(match removed {
                     Ok(()) => fate,
@@ -150,6 +152,37 @@ impl Target {
                 })
             }
         }
+    }
+}
+
+/// A target that the machine's thread writes to, for as long as it runs.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Target>>);
+
+impl Shared {
+    /// To be written by several.
+    pub fn new(target: Target) -> Self {
+        Self(Arc::new(Mutex::new(target)))
+    }
+
+    /// The target again; whoever writes afterwards writes nowhere.
+    pub fn take(&self) -> Target {
+        let mut target = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *target, Target::nowhere())
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ntsim::sched::Nanoseconds;
+use ntsim::trace_events::TraceSink;
 use ntsim::{Config, Machine, Outcome, StartError};
 use sha2::{Digest, Sha256};
 
@@ -192,11 +193,17 @@ impl Transfer {
 /// # Errors
 ///
 /// If the real system lacks what a machine needs. The target is then as it was.
-pub fn run(plan: &Plan, source: Source, target: Target) -> Result<Transfer, StartError> {
+pub fn run(
+    plan: &Plan,
+    source: Source,
+    target: Target,
+    trace: Option<TraceSink>,
+) -> Result<Transfer, StartError> {
     let config = Config {
         seed: plan.seed,
         processors: plan.processors,
         verifier: plan.verifier,
+        trace,
         ..Config::default()
     };
     let flow = Arc::new(Mutex::new(Flow::new(source, target)));

@@ -8,4 +8,5 @@ mod files;
 mod memory;
 mod program;
 mod report;
+mod trace;
 mod usage;
