@@ -12,8 +12,9 @@ use crate::session::Sessions;
 
 /// The handler of a device's channel.
 ///
-/// KMCL tells a driver that a connection failed only if it was to find the device by itself. Here the parent device names it: a
-/// host that refuses looks like one that does not answer, and the device's timer ends what waits.
+/// KMCL tells a driver that a connection failed only if it was to find the device by itself. Here
+/// the parent device names it: a host that refuses looks like one that does not answer, and the
+/// device's timer ends what waits.
 pub struct Port(PoolArc<Link>);
 
 impl Port {

@@ -79,7 +79,8 @@ pub struct Config {
     pub send_quota: NonZeroU32,
     /// The size of each of the two rings, in pages: 2 to 1,024, 64 by default.
     pub ring_pages: NonZeroU32,
-    /// How long requests wait for the host to open the channel, in milliseconds: 1 to 3,600,000, 10,000 by default.
+    /// How long requests wait for the host to open the channel, in milliseconds: 1 to 3,600,000,
+    /// 10,000 by default.
     pub open_timeout: NonZeroU32,
 }
 

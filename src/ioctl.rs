@@ -8,9 +8,9 @@
 //! `STATUS_DEVICE_NOT_CONNECTED`: open the device again.
 //!
 //! Until the host has opened the channel for the first time, requests wait, but no longer than
-//! [`Info::open_timeout`]. A host that refuses the channel cannot be told from one that does not answer. After that time the
-//! state is [`State::Unanswered`], and requests fail with `STATUS_IO_TIMEOUT`. If the host opens the channel later, the
-//! same handles work.
+//! [`Info::open_timeout`]. A host that refuses the channel cannot be told from one that does not
+//! answer. After that time the state is [`State::Unanswered`], and requests fail with
+//! `STATUS_IO_TIMEOUT`. If the host opens the channel later, the same handles work.
 //!
 //! # Messages
 //!
@@ -69,7 +69,8 @@ pub enum State {
     Closed = 3,
     /// The device has gone.
     Removed = 4,
-    /// The host has not opened the channel in [`Info::open_timeout`]: it refuses, or does not answer.
+    /// The host has not opened the channel in [`Info::open_timeout`]: it refuses, or does not
+    /// answer.
     Unanswered = 5,
 }
 
@@ -114,7 +115,8 @@ pub struct Info {
     pub messages_malformed: u64,
     /// 96: entries that the channel's lookaside list of packets had at hand; 0 while there is no channel.
     pub lookaside_hits: u64,
-    /// 104: entries that it had to allocate: as many as were in use at a time, more only where the system has trimmed the list.
+    /// 104: entries that it had to allocate: as many as were in use at a time, more only where the
+    /// system has trimmed the list.
     pub lookaside_misses: u64,
     /// 112: message buffers that were at hand.
     pub buffer_hits: u64,

@@ -13,8 +13,8 @@
 //!   entry --> device ------+------- plug and play, power -------------+
 //! ```
 //!
-//! At each change of its state, and for each input that it refuses, the driver prints a line to the debugger. None is printed
-//! on the path of a message.
+//! At each change of its state, and for each input that it refuses, the driver prints a line to the
+//! debugger. None is printed on the path of a message.
 //!
 //! `unsafe` code stands in the private module `wdf` and at the entry only.
 #![cfg_attr(windows, no_std)]

@@ -11,7 +11,8 @@ use super::{Result, check, size_of_config};
 const UNITS_IN_A_MILLISECOND: LONGLONG = 10_000;
 
 impl Device<'_> {
-    /// Makes a timer that calls [`DeviceEvents::timeout`] once each time that it was started and has run down.
+    /// Makes a timer that calls [`DeviceEvents::timeout`] once each time that it was started and
+    /// has run down.
     ///
     /// # Errors
     ///
@@ -25,8 +26,8 @@ impl Device<'_> {
         let mut attributes = object::attributes_without_context();
         attributes.ParentObject = self.handle().cast();
         let mut timer: WDFTIMER = core::ptr::null_mut();
-        // SAFETY: the device is valid and is the timer's parent; configuration and attributes are initialised and valid for the call,
-        // which copies them; the result is a local.
+        // SAFETY: the device is valid and is the timer's parent; configuration and attributes are
+        // initialised and valid for the call, which copies them; the result is a local.
         check(unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfTimerCreate,
@@ -53,23 +54,23 @@ impl Timer {
     pub fn start(&self, milliseconds: u32, _irql: &mut Passive<'_>) {
         // Negative: from now on.
         let due = LONGLONG::from(milliseconds).saturating_mul(-UNITS_IN_A_MILLISECOND);
-        // SAFETY: the reference keeps the timer, and its device, whose child it is, has not been deleted: this is a callback of it.
-        // Whether it was running before makes no difference.
+        // SAFETY: the reference keeps the timer, and its device, whose child it is, has not been
+        // deleted: this is a callback of it. Whether it was running before makes no difference.
         let _: BOOLEAN = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, self.handle(), due) };
     }
 
     /// Stops the timer. If it is firing, waits until its callback has returned.
     pub fn stop(&self, _irql: &mut Passive<'_>) {
-        // SAFETY: PASSIVE_LEVEL by the witness, and not in the timer's callback, which runs at DISPATCH_LEVEL; the reference keeps the
-        // timer.
+        // SAFETY: PASSIVE_LEVEL by the witness, and not in the timer's callback, which runs at
+        // DISPATCH_LEVEL; the reference keeps the timer.
         // Nor does it here.
         let _: BOOLEAN = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStop, self.handle(), 1) };
     }
 }
 
 unsafe extern "C" fn timeout<D: DeviceEvents>(timer: WDFTIMER) {
-    // SAFETY: the timer is valid in its callback; its parent is the device that made it, whose value is taken only after its timers
-    // have ended.
+    // SAFETY: the timer is valid in its callback; its parent is the device that made it, whose
+    // value is taken only after its timers have ended.
     let kept = unsafe {
         let device: WDFDEVICE = call_unsafe_wdf_function_binding!(WdfTimerGetParentObject, timer).cast();
         object::get::<D>(device.cast())

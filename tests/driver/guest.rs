@@ -150,8 +150,8 @@ pub fn run_with<R: Send + 'static>(
     })
 }
 
-/// As [`run`], for seeds from 1 on, with default parameters, on the processors that [`config`] gives each. At least three seeds
-/// bring them all.
+/// As [`run`], for seeds from 1 on, with default parameters, on the processors that [`config`]
+/// gives each. At least three seeds bring them all.
 pub fn seeds(
     count: u64,
     host: impl FnOnce(HostChannel) + Send + Clone + 'static,

@@ -111,7 +111,8 @@ fn a_message_longer_than_the_limit_is_counted_and_not_delivered() {
     for seed in 1..=10 {
         run(config(seed), &[("MaximumMessageSize", 100)], host, |guest| {
             guest.program(|_, file| {
-                // Rounded up to 8, 100 bytes are 104: what is not longer than that cannot be told from it.
+                // Rounded up to 8, 100 bytes are 104: what is not longer than that cannot be told
+                // from it.
                 assert_eq!(file.read(104), Ok(message(104, 104)));
                 assert!(same(&file.read(104).expect("a message"), &message(100, 100)));
                 assert_eq!(info(file).messages_malformed, 2);

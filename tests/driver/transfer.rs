@@ -187,9 +187,10 @@ fn round(file: &File, number: usize) {
         .expect("an answer");
 }
 
-/// How many packets one program that waits for each of its messages has in use at most: the one on its way, and those whose
-/// completion has not returned yet, for a completion wakes the program before its own end. KMCL takes answers from the
-/// ring one after the other, and a completion may send, which may complete in turn: so there are two of these.
+/// How many packets one program that waits for each of its messages has in use at most: the one on
+/// its way, and those whose completion has not returned yet, for a completion wakes the program
+/// before its own end. KMCL takes answers from the ring one after the other, and a completion may
+/// send, which may complete in turn: so there are two of these.
 const IN_USE: u64 = 3;
 
 #[test]

@@ -136,7 +136,8 @@ pub trait Handler: Send + Sync + Sized + 'static {
     fn completed(&self, cx: &mut Running<'_, Self>, done: Completed<'_, Self>);
 
     /// The device was found and could not be connected to. KMCL says so only for a channel with
-    /// [`target_pnp`](ChannelConfig::target_pnp): without one, a host that refuses looks like one that does not answer.
+    /// [`target_pnp`](ChannelConfig::target_pnp): without one, a host that refuses looks like one
+    /// that does not answer.
     fn pnp_failure(&self, cx: &mut Context<'_, Self>, status: Status) {
         let _ = (cx, status);
     }

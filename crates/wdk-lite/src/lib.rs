@@ -1,8 +1,9 @@
 //! The part of `wdk` that this workspace uses, for machines without a Windows Driver Kit.
 //!
-//! [`print!`] and [`println!`] have the names and the effect that `wdk` 0.5.0 gives them in a kernel driver, so code that is
-//! written as `wdk::println!(…)` compiles against either. The text goes to the kernel's `DbgPrint`, which whoever links the
-//! program defines: the simulated kernel, for one. Nothing is allocated, nothing panics, and nothing is waited for.
+//! [`print!`] and [`println!`] have the names and the effect that `wdk` 0.5.0 gives them in a
+//! kernel driver, so code that is written as `wdk::println!(…)` compiles against either. The text
+//! goes to the kernel's `DbgPrint`, which whoever links the program defines: the simulated kernel,
+//! for one. Nothing is allocated, nothing panics, and nothing is waited for.
 #![no_std]
 
 use core::fmt::{self, Write};
@@ -61,8 +62,8 @@ impl Pieces {
         if self.length == 0 {
             return;
         }
-        // SAFETY: both strings end in a zero: the buffer's last byte is one by the invariant. The format takes one string.
-        // DbgPrint keeps neither.
+        // SAFETY: both strings end in a zero: the buffer's last byte is one by the invariant. The
+        // format takes one string. DbgPrint keeps neither.
         let _ = unsafe { DbgPrint(c"%s".as_ptr().cast(), self.bytes.as_ptr()) };
         self.bytes = [0; BUFFER];
         self.length = 0;

@@ -110,8 +110,8 @@ impl System {
         result
     }
 
-    /// What drivers have written with `DbgPrint` and its like, the last thousand calls of it. Of a format only `%s` alone is
-    /// followed; the line feed at the end of a text is left out.
+    /// What drivers have written with `DbgPrint` and its like, the last thousand calls of it. Of a
+    /// format only `%s` alone is followed; the line feed at the end of a text is left out.
     #[must_use]
     pub fn debug_output(&self) -> Vec<String> {
         kernel().ke.debug_output()

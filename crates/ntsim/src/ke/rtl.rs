@@ -113,8 +113,9 @@ routines! {
 
 nt_export! {
     /// Writes to the debug output. Callers pass arguments after the format, as C's variadic functions take them; stable Rust
-    /// cannot define such a function. On x86-64 the first of them is where a second argument is, and a number or a pointer:
-    /// the format `%s`, which `wdk::println!` uses, is followed, and any other is written as it is.
+    /// cannot define such a function. On x86-64 the first of them is where a second argument is,
+    /// and a number or a pointer: the format `%s`, which `wdk::println!` uses, is followed, and any
+    /// other is written as it is.
     irql(any) fn DbgPrint(Format: PCSTR, First: PCSTR) -> ULONG {
         // SAFETY: the driver vouches for the strings.
         unsafe { print(Format, First) };

@@ -79,7 +79,8 @@ pub(crate) struct GuestBus {
     answers: OnceCell<Key>,
 }
 
-/// How long an open that is not wanted any more may still wait for the host's answer, at most, in nanoseconds.
+/// How long an open that is not wanted any more may still wait for the host's answer, at most, in
+/// nanoseconds.
 const LAST_PATIENCE: u64 = 200_000;
 
 /// Where the guest sets memory-mapped I/O space aside.
@@ -297,8 +298,9 @@ impl GuestBus {
 
     /// Opens a channel over a ring GPADL and waits for the host's answer. `PASSIVE_LEVEL`.
     ///
-    /// A host may never answer. The wait ends when the host takes the offer back, and soon after the channel is not `wanted`
-    /// any more; a change of that wakes [`GuestBus::answers`]. The host is then told that the channel is closed.
+    /// A host may never answer. The wait ends when the host takes the offer back, and soon after
+    /// the channel is not `wanted` any more; a change of that wakes [`GuestBus::answers`]. The host
+    /// is then told that the channel is closed.
     pub(crate) fn open(
         &self,
         offer: &GuestOffer,

@@ -40,7 +40,8 @@ pub struct Offer {
     pub refuses_to_open: bool,
     /// The host never answers an attempt to open the channel.
     pub leaves_open_unanswered: bool,
-    /// How long the host takes, beyond the message's way, to answer an attempt to open the channel, in virtual time.
+    /// How long the host takes, beyond the message's way, to answer an attempt to open the channel,
+    /// in virtual time.
     pub answers_open_after: Duration,
 }
 

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Only the worker moves a channel; everybody else says what is wanted and kicks it. It exists while there is something
-//! to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`. Whether it exists says nothing to a driver: it may find
-//! nothing to do. What a function waits for, and what another one demands afterwards, is one condition:
-//! [`Channel::is_disabled`] or [`Channel::is_quiet`].
+//! to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`. Whether it exists says nothing
+//! to a driver: it may find nothing to do. What a function waits for, and what another one demands
+//! afterwards, is one condition: [`Channel::is_disabled`] or [`Channel::is_quiet`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -138,7 +138,8 @@ pub(crate) struct Channel {
     gave_up: Cell<bool>,
     /// From the end of `EvtChannelStarted` to the next suspension: packets flow.
     pub(super) running: Cell<bool>,
-    /// From the beginning of `EvtChannelStarted` until every packet is back after the next suspension.
+    /// From the beginning of `EvtChannelStarted` until every packet is back after the next
+    /// suspension.
     flowing: Cell<bool>,
     /// From the end of `EvtChannelSuspend` to the next `EvtChannelStarted`: the driver must not send.
     pub(super) suspended: Cell<bool>,
@@ -345,8 +346,8 @@ impl Channel {
 
     // ---- what drivers ask for ----
 
-    /// Nobody has enabled the channel, or it is closed and all of its callbacks have returned. What disabling and enabling
-    /// wait for, and what cleaning up and configuring demand.
+    /// Nobody has enabled the channel, or it is closed and all of its callbacks have returned. What
+    /// disabling and enabling wait for, and what cleaning up and configuring demand.
     pub(super) fn is_disabled(&self) -> bool {
         self.stage.get() == Stage::Disabled && !self.want_enabled.get()
     }
