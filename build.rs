@@ -1,5 +1,6 @@
-//! Has `wdk-build` set the linker up for a kernel driver where there is a kit: on a Windows host, for Windows.
-//! Everywhere else the package is a library for the simulated kernel and needs nothing.
+//! Has `wdk-build` set the linker up for a kernel driver where there is a kit: on a Windows host,
+//! for Windows. Everywhere else the package is a library for the simulated kernel and needs
+//! nothing.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -29,17 +30,19 @@ any one of these brings a Windows Driver Kit:
         if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("windows") {
             return;
         }
-        // Some of what `wdk-build` needs it takes for granted and panics without. What it says is useful, the stack
-        // of a build script is not.
+        // Some of what `wdk-build` needs it takes for granted and panics without. What it says is
+        // useful, the stack of a build script is not.
         panic::set_hook(Box::new(|panic| {
             end(
-                panic.payload_as_str().unwrap_or("the build script panicked"),
+                panic
+                    .payload_as_str()
+                    .unwrap_or("the build script panicked"),
                 HOW_TO_GET_A_KIT,
             );
         }));
         // Unlike the configuration, this reports a missing kit as an error.
-        let configured =
-            wdk_build::detect_wdk_build_number().and_then(|_| wdk_build::configure_wdk_binary_build());
+        let configured = wdk_build::detect_wdk_build_number()
+            .and_then(|_| wdk_build::configure_wdk_binary_build());
         if let Err(error) = configured {
             end(&error.to_string(), help(&error));
         }

@@ -48,7 +48,11 @@ impl Handler for Port {
         self.0.settle(cx.irql());
     }
 
-    fn process_packet<'c>(&self, cx: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
+    fn process_packet<'c>(
+        &self,
+        cx: &mut Running<'c, Self>,
+        packet: Incoming<'c, Self>,
+    ) -> Disposition<'c> {
         self.0.receive(packet, cx.irql())
     }
 
@@ -56,7 +60,8 @@ impl Handler for Port {
         let outcome = if done.status().is_success() {
             Ok(done.reply())
         } else {
-            // Only a channel that closes gives a packet back like this; which status it has then is documented nowhere.
+            // Only a channel that closes gives a packet back like this; which status it has then is
+            // documented nowhere.
             Err(STATUS_DEVICE_NOT_CONNECTED)
         };
         let answer = self.0.answer(done.context(), outcome, cx.irql());

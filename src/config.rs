@@ -1,7 +1,9 @@
-//! The driver's parameters, from its `Parameters` key. The INF sets defaults; they are read when a device is added.
+//! The driver's parameters, from its `Parameters` key. The INF sets defaults; they are read when a
+//! device is added.
 //!
-//! A value that is missing or of another type counts as its default, one out of range as the nearest that is not: a typing
-//! error in the registry should not take the device away. [`Info`](crate::ioctl::Info) shows what is in effect.
+//! A value that is missing or of another type counts as its default, one out of range as the
+//! nearest that is not: a typing error in the registry should not take the device away.
+//! [`Info`](crate::ioctl::Info) shows what is in effect.
 
 use core::num::NonZeroU32;
 
@@ -12,8 +14,8 @@ use crate::wdf::registry::Parameters;
 
 /// Bytes in a page of a ring.
 const PAGE: u32 = 4096;
-/// What a message needs in the ring beside its own bytes, rounded up: descriptor 16, padding 7, footer 8, and the 8 bytes
-/// that are always left free.
+/// What a message needs in the ring beside its own bytes, rounded up: descriptor 16, padding 7,
+/// footer 8, and the 8 bytes that are always left free.
 const OVERHEAD: u32 = 64;
 
 /// A `REG_DWORD` with its range.
@@ -71,7 +73,8 @@ const OPEN_TIMEOUT: Value = Value {
 /// What is in effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// The longest message, in bytes: 1 to 262,144, 16,384 by default, and never more than fits in a ring.
+    /// The longest message, in bytes: 1 to 262,144, 16,384 by default, and never more than fits in
+    /// a ring.
     pub maximum_message_size: NonZeroU32,
     /// How many messages of the host's may wait for a reader: 1 to 1,024, 64 by default.
     pub receive_quota: NonZeroU32,
@@ -93,8 +96,9 @@ impl Config {
 
     fn from_values(mut read: impl FnMut(&[u16]) -> Option<u32>) -> Self {
         let mut value = |value: &Value| {
-            let number =
-                read(value.name).map_or(value.default, |number| number.clamp(value.least, value.most));
+            let number = read(value.name).map_or(value.default, |number| {
+                number.clamp(value.least, value.most)
+            });
             NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
         };
         let ring_pages = value(&RING_PAGES);

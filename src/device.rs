@@ -54,8 +54,13 @@ impl DeviceContext {
     ///
     /// # Errors
     ///
-    /// The framework's, or `STATUS_INSUFFICIENT_RESOURCES`. The framework then deletes what was made.
-    pub fn add(driver: Driver<'_>, init: DeviceInit<'_>, irql: &mut Passive<'_>) -> wdf::Result<()> {
+    /// The framework's, or `STATUS_INSUFFICIENT_RESOURCES`. The framework then deletes what was
+    /// made.
+    pub fn add(
+        driver: Driver<'_>,
+        init: DeviceInit<'_>,
+        irql: &mut Passive<'_>,
+    ) -> wdf::Result<()> {
         let config = Config::read(driver, irql);
         let device = init.create::<Self>(irql)?;
         device.create_front_queue::<Self>()?;
@@ -65,7 +70,11 @@ impl DeviceContext {
         device.serve(Self { link, opening }, irql)
     }
 
-    fn configure(&self, device: Device<'_>, irql: &mut Passive<'_>) -> Result<ChannelConfig<Port>, Error> {
+    fn configure(
+        &self,
+        device: Device<'_>,
+        irql: &mut Passive<'_>,
+    ) -> Result<ChannelConfig<Port>, Error> {
         let interface = device.query_kmcl(irql)?;
         let mut channel = device.channel(&interface, Port::new(self.link.clone()), irql)?;
         let config = self.link.config();
@@ -98,7 +107,8 @@ impl DeviceEvents for DeviceContext {
         let config = self
             .configure(device, irql)
             .map_err(|error| match error.status() {
-                // There is no VMBus below. The framework does not allow this callback to return that status.
+                // There is no VMBus below. The framework does not allow this callback to return
+                // that status.
                 Status(STATUS_NOT_SUPPORTED) => Status(STATUS_DEVICE_CONFIGURATION_ERROR),
                 status => status,
             })?;
@@ -116,7 +126,8 @@ impl DeviceEvents for DeviceContext {
     fn d0_entry(&self, channel: &mut ChannelSlot<Port>, irql: &mut Passive<'_>) -> wdf::Result<()> {
         // Before enabling: the host may open the channel before that returns.
         self.link.change(Sessions::power_up);
-        self.opening.start(self.link.config().open_timeout.get(), irql);
+        self.opening
+            .start(self.link.config().open_timeout.get(), irql);
         let enabled = channel.enable(irql);
         if enabled.is_err() {
             self.shut(irql);

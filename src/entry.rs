@@ -8,11 +8,16 @@ use crate::wdf;
 use crate::wdf::device::DeviceInit;
 use crate::wdf::driver::{Driver, DriverEvents};
 
-/// The driver. It keeps nothing outside of its devices, so there is nothing to do when it is unloaded.
+/// The driver. It keeps nothing outside of its devices, so there is nothing to do when it is
+/// unloaded.
 struct Vmbchan;
 
 impl DriverEvents for Vmbchan {
-    fn device_add(driver: Driver<'_>, init: DeviceInit<'_>, irql: &mut Passive<'_>) -> wdf::Result<()> {
+    fn device_add(
+        driver: Driver<'_>,
+        init: DeviceInit<'_>,
+        irql: &mut Passive<'_>,
+    ) -> wdf::Result<()> {
         DeviceContext::add(driver, init, irql)
     }
 }
@@ -23,9 +28,10 @@ impl DriverEvents for Vmbchan {
 ///
 /// # Safety
 ///
-/// Called once for a loaded driver, by the system (through the framework's own entry), with the driver's object and the path of its key
-/// in the registry.
-// SAFETY: the framework's entry calls what has this name, with these arguments; nothing else in the image has it.
+/// Called once for a loaded driver, by the system (through the framework's own entry), with the
+/// driver's object and the path of its key in the registry.
+// SAFETY: the framework's entry calls what has this name, with these arguments; nothing else in the
+// image has it.
 #[unsafe(export_name = "DriverEntry")]
 pub unsafe extern "system" fn driver_entry(
     driver: *mut DRIVER_OBJECT,

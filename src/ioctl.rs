@@ -1,11 +1,13 @@
-//! What programs and the driver agree on: the device interface, control codes, structures and statuses.
+//! What programs and the driver agree on: the device interface, control codes, structures and
+//! statuses.
 //!
 //! # Handles and sessions
 //!
-//! A program finds the device by its interface class ([`GUID_DEVINTERFACE_VMBCHAN`]) and opens it. A handle belongs to the
-//! *session* of the channel in which it was opened; when that ends (the host closes the channel, or the device leaves its
-//! working state), what was under way may be lost, and every later request on the handle fails with
-//! `STATUS_DEVICE_NOT_CONNECTED`: open the device again.
+//! A program finds the device by its interface class ([`GUID_DEVINTERFACE_VMBCHAN`]) and opens it.
+//! A handle belongs to the *session* of the channel in which it was opened; when that ends (the
+//! host closes the channel, or the device leaves its working state), what was under way may be
+//! lost, and every later request on the handle fails with `STATUS_DEVICE_NOT_CONNECTED`: open the
+//! device again.
 //!
 //! Until the host has opened the channel for the first time, requests wait, but no longer than
 //! [`Info::open_timeout`]. A host that refuses the channel cannot be told from one that does not
@@ -14,11 +16,13 @@
 //!
 //! # Messages
 //!
-//! `WriteFile` sends one message and is done when the message is in the ring or KMCL has taken it back; `ReadFile` receives
-//! one. Both keep the order. KMCL knows a message's length on a raw channel only rounded up to a multiple of 8: what is
-//! received may end with up to 7 bytes of padding of any content, so protocols carry their own length.
+//! `WriteFile` sends one message and is done when the message is in the ring or KMCL has taken it
+//! back; `ReadFile` receives one. Both keep the order. KMCL knows a message's length on a raw
+//! channel only rounded up to a multiple of 8: what is received may end with up to 7 bytes of
+//! padding of any content, so protocols carry their own length.
 //!
-//! Several handles may read and write: each message goes to one reader. Everything that waits can be cancelled.
+//! Several handles may read and write: each message goes to one reader. Everything that waits can
+//! be cancelled.
 //!
 //! | status | when |
 //! |---|---|
@@ -33,7 +37,9 @@
 //! | `STATUS_CANCELLED` | cancelled; a message that was already handed to KMCL is sent all the same |
 //! | `STATUS_INVALID_DEVICE_REQUEST` | any other control code |
 
-use wdk_sys::{FILE_ANY_ACCESS, FILE_DEVICE_UNKNOWN, FILE_READ_DATA, FILE_WRITE_DATA, GUID, METHOD_BUFFERED};
+use wdk_sys::{
+    FILE_ANY_ACCESS, FILE_DEVICE_UNKNOWN, FILE_READ_DATA, FILE_WRITE_DATA, GUID, METHOD_BUFFERED,
+};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The device interface class of the driver's devices: `{5d3a9c5e-1f0b-4f6e-8e27-3b9a61d47c02}`.
@@ -48,8 +54,8 @@ const fn control_code(function: u32, access: u32) -> u32 {
     FILE_DEVICE_UNKNOWN << 16 | access << 14 | function << 2 | METHOD_BUFFERED
 }
 
-/// Sends the input as one message and waits for the host's completion, whose bytes are the output: rounded up to a multiple
-/// of 8 as messages are. The handle must be open for reading and writing.
+/// Sends the input as one message and waits for the host's completion, whose bytes are the output:
+/// rounded up to a multiple of 8 as messages are. The handle must be open for reading and writing.
 pub const IOCTL_VMBCHAN_TRANSACT: u32 = control_code(0x800, FILE_READ_DATA | FILE_WRITE_DATA);
 
 /// Returns an [`Info`]. No input; any handle.
@@ -74,9 +80,11 @@ pub enum State {
     Unanswered = 5,
 }
 
-/// What [`IOCTL_VMBCHAN_QUERY_INFO`] returns. All numbers are little-endian, at the byte offsets given; counters run from when
-/// the device was added, each is read for itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// What [`IOCTL_VMBCHAN_QUERY_INFO`] returns. All numbers are little-endian, at the byte offsets
+/// given; counters run from when the device was added, each is read for itself.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Info {
     /// 0: [`Info::VERSION`]. A later version only adds members at the end.
@@ -113,7 +121,8 @@ pub struct Info {
     pub messages_dropped: u64,
     /// 88: messages of the host's that were refused: too long, or with external data.
     pub messages_malformed: u64,
-    /// 96: entries that the channel's lookaside list of packets had at hand; 0 while there is no channel.
+    /// 96: entries that the channel's lookaside list of packets had at hand; 0 while there is no
+    /// channel.
     pub lookaside_hits: u64,
     /// 104: entries that it had to allocate: as many as were in use at a time, more only where the
     /// system has trimmed the list.

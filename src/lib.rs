@@ -1,8 +1,8 @@
 //! A KMDF driver that gives user mode a Hyper-V `VMBus` channel as a file.
 //!
-//! A program opens the device, writes messages to the host and reads the host's, or sends one and waits for the answer; so a
-//! device back end on the host can be served by an ordinary program in the guest. What programs and driver agree on is in
-//! [`ioctl`].
+//! A program opens the device, writes messages to the host and reads the host's, or sends one and
+//! waits for the answer; so a device back end on the host can be served by an ordinary program in
+//! the guest. What programs and driver agree on is in [`ioctl`].
 //!
 //! ```text
 //!   programs                                                                              the host
@@ -45,7 +45,8 @@ extern crate wdk_sys;
 #[cfg(not(windows))]
 extern crate wdk_sys_lite as wdk_sys;
 
-/// For crates below that may want one: the driver itself allocates through the kernel's pool, where failure is a value.
+/// For crates below that may want one: the driver itself allocates through the kernel's pool, where
+/// failure is a value.
 #[cfg(windows)]
 #[global_allocator]
 static ALLOCATOR: wdk_alloc::WdkAllocator = wdk_alloc::WdkAllocator;

@@ -1,4 +1,5 @@
-//! The link between a device's programs and the host: what waits on either side, and how it is brought together.
+//! The link between a device's programs and the host: what waits on either side, and how it is
+//! brought together.
 //!
 //! ```text
 //!   ReadFile  ---> reads ---+
@@ -9,16 +10,18 @@
 //!                                      the request waits in in_flight  ----------^
 //! ```
 //!
-//! A request that waits does so in one of three queues of the framework's, never with the driver: the framework then completes it
-//! if it is cancelled, if its handle is closed, or if the device goes, and the driver finds it gone. So each request is
-//! completed exactly once, without a lock between cancelling and completing.
+//! A request that waits does so in one of three queues of the framework's, never with the driver:
+//! the framework then completes it if it is cancelled, if its handle is closed, or if the device
+//! goes, and the driver finds it gone. So each request is completed exactly once, without a lock
+//! between cancelling and completing.
 //!
-//! That is also why a message to the host is copied: KMCL reads it until the packet is back, and a request's own buffer
-//! would have to stay so long, so that a program could not end while the host leaves the ring full. What is copied is
-//! bounded: there are [`Config::send_quota`](crate::config::Config::send_quota) buffers, and writers beyond wait.
+//! That is also why a message to the host is copied: KMCL reads it until the packet is back, and a
+//! request's own buffer would have to stay so long, so that a program could not end while the host
+//! leaves the ring full. What is copied is bounded: there are
+//! [`Config::send_quota`](crate::config::Config::send_quota) buffers, and writers beyond wait.
 //!
-//! A message from the host is copied because KMCL lends it for the callback only. The packet's completion stays with it until a reader
-//! has it, so that KMCL's quota stops the host in time.
+//! A message from the host is copied because KMCL lends it for the callback only. The packet's
+//! completion stays with it until a reader has it, so that KMCL's quota stops the host in time.
 
 use kmcl::host::HostBytes;
 use kmcl::incoming::{Disposition, Incoming};
@@ -131,8 +134,8 @@ impl Link {
         }
     }
 
-    /// Does whatever has become possible, or necessary, by a change of state. When this returns, it is done or another processor
-    /// is doing it.
+    /// Does whatever has become possible, or necessary, by a change of state. When this returns, it
+    /// is done or another processor is doing it.
     pub fn settle(&self, irql: &mut impl Irql) {
         let mut irql = irql.dispatch();
         self.send_waiting(&mut irql);
@@ -171,7 +174,11 @@ impl Link {
     }
 
     /// Takes a message of the host's.
-    pub fn receive<'c>(&self, packet: Incoming<'c, Port>, irql: &mut Dispatch<'_>) -> Disposition<'c> {
+    pub fn receive<'c>(
+        &self,
+        packet: Incoming<'c, Port>,
+        irql: &mut Dispatch<'_>,
+    ) -> Disposition<'c> {
         let now = self.sessions.now();
         if packet.has_external_data() || packet.payload().len() > buffer_size(self.config) {
             self.counters.messages_malformed.one();
@@ -183,11 +190,13 @@ impl Link {
             );
             return packet.complete(&[]);
         }
-        // While the device goes down nobody reads any more. And KMCL's quota is the number of buffers, so one is
-        // free unless memory is short.
+        // While the device goes down nobody reads any more. And KMCL's quota is the number of
+        // buffers, so one is free unless memory is short.
         let buffer = match now.state {
             State::Open => self.incoming.take(irql).ok(),
-            State::Off | State::Connecting | State::Closed | State::Removed | State::Unanswered => None,
+            State::Off | State::Connecting | State::Closed | State::Removed | State::Unanswered => {
+                None
+            }
         };
         let Some(mut message) = buffer else {
             self.counters.messages_dropped.one();
@@ -202,8 +211,9 @@ impl Link {
         disposition
     }
 
-    /// A packet is back, with the host's reply or with an error: prepares the answer to the request that waits for it. There is
-    /// none if the request was cancelled. [`Link::release`] is to follow.
+    /// A packet is back, with the host's reply or with an error: prepares the answer to the request
+    /// that waits for it. There is none if the request was cancelled. [`Link::release`] is to
+    /// follow.
     pub fn answer(
         &self,
         outgoing: &Outgoing,
@@ -233,8 +243,9 @@ impl Link {
         })
     }
 
-    /// A packet is free: its message's buffer is for the next, and only then its request is completed, so that a program that sends one message
-    /// after another finds everything at hand again.
+    /// A packet is free: its message's buffer is for the next, and only then its request is
+    /// completed, so that a program that sends one message after another finds everything at hand
+    /// again.
     pub fn release(&self, outgoing: Outgoing, answer: Option<Answer>, irql: &mut Dispatch<'_>) {
         let Outgoing { message, request } = outgoing;
         drop(request);
@@ -287,10 +298,17 @@ impl Link {
             transactions: self.counters.transactions.get(),
             messages_dropped: self.counters.messages_dropped.get(),
             messages_malformed: self.counters.messages_malformed.get(),
-            lookaside_hits: u64::from(lookaside.allocates.saturating_sub(lookaside.allocate_misses)),
+            lookaside_hits: u64::from(
+                lookaside
+                    .allocates
+                    .saturating_sub(lookaside.allocate_misses),
+            ),
             lookaside_misses: u64::from(lookaside.allocate_misses),
             buffer_hits: self.incoming.hits().saturating_add(self.outgoing.hits()),
-            buffer_misses: self.incoming.misses().saturating_add(self.outgoing.misses()),
+            buffer_misses: self
+                .incoming
+                .misses()
+                .saturating_add(self.outgoing.misses()),
             open_timeout: self.config.open_timeout.get(),
             reserved: 0,
         }
@@ -300,7 +318,8 @@ impl Link {
         self.deliver.run(|| self.deliver_now(irql));
     }
 
-    /// Brings messages and readers together. Only ever run by the pump, so one at a time: that keeps the order.
+    /// Brings messages and readers together. Only ever run by the pump, so one at a time: that
+    /// keeps the order.
     fn deliver_now(&self, irql: &mut Dispatch<'_>) {
         loop {
             let message = self.inbox.lock(irql).pop();
@@ -316,7 +335,9 @@ impl Link {
                 }
                 None => {
                     let Some(status) = now.refusal() else { break };
-                    let Some(reader) = self.reads.pop(irql) else { break };
+                    let Some(reader) = self.reads.pop(irql) else {
+                        break;
+                    };
                     reader.complete(Status(status), 0);
                 }
             }
@@ -370,7 +391,8 @@ impl Link {
         self.send.run(|| self.send_now(irql));
     }
 
-    /// Sends what waits, or refuses it. Only ever run by the pump, so one at a time: that keeps the order.
+    /// Sends what waits, or refuses it. Only ever run by the pump, so one at a time: that keeps the
+    /// order.
     fn send_now(&self, irql: &mut Dispatch<'_>) {
         loop {
             let now = self.sessions.now();
@@ -426,7 +448,8 @@ impl Link {
             self.outgoing.put(message, irql);
             return request.complete(Status(STATUS_DEVICE_NOT_CONNECTED), 0);
         };
-        // The request must be found by the packet's completion, which may run before the send returns.
+        // The request must be found by the packet's completion, which may run before the send
+        // returns.
         let reference = request.reference();
         if let Err((request, status)) = self.in_flight.push(request, irql) {
             self.outgoing.put(message, irql);
@@ -458,7 +481,8 @@ fn buffer_size(config: Config) -> usize {
     bytes.checked_next_multiple_of(8).unwrap_or(bytes) as usize
 }
 
-/// Copies a reply to the output buffer of a transaction, `room` bytes. Gives the status and length to complete it with.
+/// Copies a reply to the output buffer of a transaction, `room` bytes. Gives the status and length
+/// to complete it with.
 fn copy_reply(reply: HostBytes<'_>, request: &mut Request, room: usize) -> (Status, usize) {
     let copied = if room == 0 {
         Ok(0)

@@ -1,8 +1,9 @@
-//! Messages on their way: buffers of one size, used again and again, and the order in which they wait.
+//! Messages on their way: buffers of one size, used again and again, and the order in which they
+//! wait.
 //!
-//! The size is known only when the registry has been read, so these cannot be entries of a lookaside list, whose size is
-//! a type's. A buffer is allocated when none is free, and then kept: in the steady state nothing is allocated, and at most
-//! `limit` buffers ever exist.
+//! The size is known only when the registry has been read, so these cannot be entries of a
+//! lookaside list, whose size is a type's. A buffer is allocated when none is free, and then kept:
+//! in the steady state nothing is allocated, and at most `limit` buffers ever exist.
 
 use kmcl::incoming::PendingIncoming;
 use kmcl::irql::Irql;
@@ -75,7 +76,8 @@ impl Stack {
 }
 
 impl Drop for Stack {
-    /// One after the other: dropping the top alone would go as deep into the kernel's small stack as there are messages.
+    /// One after the other: dropping the top alone would go as deep into the kernel's small stack
+    /// as there are messages.
     fn drop(&mut self) {
         while let Some(message) = self.pop() {
             drop(message);
@@ -83,7 +85,8 @@ impl Drop for Stack {
     }
 }
 
-/// Messages in their order: those at the `front` are next, those at the `back` came last, turned over when the front is empty.
+/// Messages in their order: those at the `front` are next, those at the `back` came last, turned
+/// over when the front is empty.
 #[derive(Default)]
 pub struct Fifo {
     front: Stack,
@@ -93,7 +96,10 @@ pub struct Fifo {
 impl Fifo {
     /// An empty one.
     pub const fn new() -> Self {
-        const EMPTY: Stack = Stack { top: None, count: 0 };
+        const EMPTY: Stack = Stack {
+            top: None,
+            count: 0,
+        };
         Self {
             front: EMPTY,
             back: EMPTY,
@@ -215,7 +221,8 @@ impl Buffers {
             free.stack.push(message);
             free.in_use = free.in_use.saturating_sub(1);
         }
-        // Only now, without the lock: the host's next message may come at once, and finds the buffer free.
+        // Only now, without the lock: the host's next message may come at once, and finds the
+        // buffer free.
         drop(completion);
     }
 

@@ -1,9 +1,10 @@
 //! Work that many may ask for and one at a time does.
 //!
-//! Matching messages with readers, and sending what waits, must keep an order, yet must not hold a lock: both call out to
-//! the framework and to KMCL, which may call back. So whoever has changed something asks for a *run*. If nobody runs,
-//! it does the work itself; otherwise whoever runs goes round once more. Nobody waits, so it works at `DISPATCH_LEVEL`, and
-//! when a callback asks in the middle of the work of its own processor.
+//! Matching messages with readers, and sending what waits, must keep an order, yet must not hold a
+//! lock: both call out to the framework and to KMCL, which may call back. So whoever has changed
+//! something asks for a *run*. If nobody runs, it does the work itself; otherwise whoever runs goes
+//! round once more. Nobody waits, so it works at `DISPATCH_LEVEL`, and when a callback asks in the
+//! middle of the work of its own processor.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -22,7 +23,8 @@ impl Pump {
         Self(AtomicU8::new(IDLE))
     }
 
-    /// Sees to it that the work is done, by this caller or another, from its beginning at least once after this call began.
+    /// Sees to it that the work is done, by this caller or another, from its beginning at least
+    /// once after this call began.
     ///
     /// All callers must bring the same work.
     pub fn run(&self, mut work: impl FnMut()) {
@@ -30,8 +32,8 @@ impl Pump {
             return;
         }
         loop {
-            // Taking the request before the work begins: one that comes during it asks for another round. Acquire, so
-            // that the work sees what was changed before the asking.
+            // Taking the request before the work begins: one that comes during it asks for another
+            // round. Acquire, so that the work sees what was changed before the asking.
             self.0.swap(RUNNING, Ordering::AcqRel);
             work();
             if self
@@ -61,7 +63,11 @@ mod tests {
                 pump.run(|| nested.set(true));
             }
         });
-        assert_eq!((rounds.get(), nested.get()), (3, false), "somebody works already");
+        assert_eq!(
+            (rounds.get(), nested.get()),
+            (3, false),
+            "somebody works already"
+        );
         pump.run(|| rounds.set(rounds.get() + 1));
         assert_eq!(rounds.get(), 4, "the pump came to rest");
     }

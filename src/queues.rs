@@ -1,7 +1,7 @@
 //! What programs ask for, checked and sent on its way.
 //!
-//! Requests come in on any processor, at `DISPATCH_LEVEL` or below; nothing here waits. What cannot be done is answered at once with
-//! the status that [`ioctl`](crate::ioctl) documents.
+//! Requests come in on any processor, at `DISPATCH_LEVEL` or below; nothing here waits. What cannot
+//! be done is answered at once with the status that [`ioctl`](crate::ioctl) documents.
 
 use kmcl::irql::Dispatch;
 use kmcl::status::Status;
@@ -93,14 +93,18 @@ fn plan(kind: Kind, maximum_message_size: usize) -> Plan {
 pub fn serve(link: &Link, request: Request, irql: &mut Dispatch<'_>) {
     let maximum = link.config().maximum_message_size.get() as usize;
     let plan = plan(request.kind(), maximum);
-    // A request without a file is a driver's own; there is no handle whose session could have ended.
+    // A request without a file is a driver's own; there is no handle whose session could have
+    // ended.
     let stale = request
         .file::<Handle>()
         .and_then(|handle| handle.refusal(link.now()));
     match (plan, stale) {
         (Plan::Refuse(status), _) => {
             let (id, kind) = (link.id(), request.kind());
-            wdk::println!("vmbchan {id:#x}: {kind} was refused with {}", Status(status));
+            wdk::println!(
+                "vmbchan {id:#x}: {kind} was refused with {}",
+                Status(status)
+            );
             request.complete(Status(status), 0);
         }
         (Plan::Read | Plan::Write, Some(status)) => request.complete(Status(status), 0),
@@ -113,10 +117,12 @@ pub fn serve(link: &Link, request: Request, irql: &mut Dispatch<'_>) {
 fn query_info(link: &Link, mut request: Request, irql: &mut Dispatch<'_>) {
     let info = link.info(irql);
     let bytes = info.as_bytes();
-    let written = request.output().and_then(|output| match copy(bytes, output) {
-        written if written == bytes.len() => Ok(written),
-        _ => Err(Status(STATUS_BUFFER_TOO_SMALL)),
-    });
+    let written = request
+        .output()
+        .and_then(|output| match copy(bytes, output) {
+            written if written == bytes.len() => Ok(written),
+            _ => Err(Status(STATUS_BUFFER_TOO_SMALL)),
+        });
     match written {
         Ok(length) => request.complete(Status::SUCCESS, length),
         Err(status) => request.complete(status, 0),
@@ -165,7 +171,16 @@ mod tests {
     fn every_pair_of_lengths_has_its_answer() {
         for input in 0..=64 {
             for output in 0..=256 {
-                let control = |code| plan(Kind::Control { code, input, output }, 32);
+                let control = |code| {
+                    plan(
+                        Kind::Control {
+                            code,
+                            input,
+                            output,
+                        },
+                        32,
+                    )
+                };
                 let transact = match input {
                     0 => Plan::Refuse(STATUS_INVALID_PARAMETER),
                     1..=32 => Plan::Write,
@@ -191,7 +206,11 @@ mod tests {
         let handle = Handle { session: 1 };
         let now = |state, session| handle.refusal(Moment { state, session });
         assert_eq!(now(State::Open, 1), None);
-        assert_eq!(now(State::Closed, 1), None, "what was received can still be read");
+        assert_eq!(
+            now(State::Closed, 1),
+            None,
+            "what was received can still be read"
+        );
         assert_eq!(now(State::Open, 2), Some(STATUS_DEVICE_NOT_CONNECTED));
         assert_eq!(now(State::Removed, 2), Some(STATUS_DEVICE_REMOVED));
     }

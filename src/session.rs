@@ -13,8 +13,9 @@
 //!       +----- from each ---------------------------+              Removed: from each, for good
 //! ```
 //!
-//! A session is a time in which the channel is open without a break. A handle belongs to the session in which it was opened:
-//! what was under way when a session ended may be lost, and a program that waits for its answer must learn of it.
+//! A session is a time in which the channel is open without a break. A handle belongs to the
+//! session in which it was opened: what was under way when a session ended may be lost, and a
+//! program that waits for its answer must learn of it.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,7 +33,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The status with which a request fails that cannot be served any more; none while it can, or may yet.
+    /// The status with which a request fails that cannot be served any more; none while it can, or
+    /// may yet.
     pub const fn refusal(self) -> Option<NTSTATUS> {
         match self.state {
             State::Connecting | State::Open => None,
@@ -126,7 +128,8 @@ impl Sessions {
             // Nothing was under way, so nothing was lost: the session goes on.
             State::Connecting | State::Unanswered => now.to(State::Open),
             State::Closed => now.next(State::Open),
-            // Off: the device is leaving its working state while the host opens; there is nobody to serve.
+            // Off: the device is leaving its working state while the host opens; there is nobody to
+            // serve.
             State::Off | State::Open | State::Removed => now,
         })
     }
@@ -142,7 +145,9 @@ impl Sessions {
     /// The device leaves its working state, and the channel is about to be disabled.
     pub fn power_down(&self) -> Option<Moment> {
         self.change(|now| match now.state {
-            State::Connecting | State::Open | State::Closed | State::Unanswered => now.next(State::Off),
+            State::Connecting | State::Open | State::Closed | State::Unanswered => {
+                now.next(State::Off)
+            }
             State::Off | State::Removed => now,
         })
     }
@@ -250,9 +255,18 @@ mod tests {
         let refusal = |state| Moment { state, session: 7 }.refusal();
         assert_eq!(refusal(State::Connecting), None);
         assert_eq!(refusal(State::Open), None);
-        assert_eq!(refusal(State::Off), Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED));
-        assert_eq!(refusal(State::Closed), Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED));
-        assert_eq!(refusal(State::Removed), Some(wdk_sys::STATUS_DEVICE_REMOVED));
+        assert_eq!(
+            refusal(State::Off),
+            Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED)
+        );
+        assert_eq!(
+            refusal(State::Closed),
+            Some(wdk_sys::STATUS_DEVICE_NOT_CONNECTED)
+        );
+        assert_eq!(
+            refusal(State::Removed),
+            Some(wdk_sys::STATUS_DEVICE_REMOVED)
+        );
         assert_eq!(refusal(State::Unanswered), Some(wdk_sys::STATUS_IO_TIMEOUT));
     }
 

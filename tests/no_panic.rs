@@ -1,7 +1,8 @@
 //! A release build of the driver contains no call of a panic function.
 //!
-//! The driver and the library below it are built as they are for a release, but with an object for each crate, and the symbols that those need are read: the kernel's
-//! functions and each other's, and none that panics. It needs `nm`, which comes with the linker that every test needs.
+//! The driver and the library below it are built as they are for a release, but with an object for
+//! each crate, and the symbols that those need are read: the kernel's functions and each other's,
+//! and none that panics. It needs `nm`, which comes with the linker that every test needs.
 #![cfg(not(windows))]
 
 #[path = "../crates/kmcl/tests/no_panic/symbols.rs"]

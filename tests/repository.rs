@@ -136,7 +136,13 @@ fn every_package_ships_its_licences_and_its_readme_and_no_junk() {
 fn every_manifest_says_what_the_registry_asks_for() {
     for package in packages() {
         let name = name(&package);
-        for key in ["description", "documentation", "license", "readme", "repository"] {
+        for key in [
+            "description",
+            "documentation",
+            "license",
+            "readme",
+            "repository",
+        ] {
             assert!(package[key].is_string(), "{name} has no {key}");
         }
         let words = |key: &str| -> Vec<String> {

@@ -1,5 +1,5 @@
-//! Generates the declarations from the kit's own header where there is a kit: on a Windows host, for Windows.
-//! Everywhere else the committed declarations are used and this does nothing.
+//! Generates the declarations from the kit's own header where there is a kit: on a Windows host,
+//! for Windows. Everywhere else the committed declarations are used and this does nothing.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -18,7 +18,9 @@ mod kit {
     };
 
     use bindgen::CodegenConfig;
-    use wdk_build::{ApiSubset, BuilderExt, Config, ConfigError, metadata::TryFromCargoMetadataError};
+    use wdk_build::{
+        ApiSubset, BuilderExt, Config, ConfigError, metadata::TryFromCargoMetadataError,
+    };
 
     /// The library's only header. The kit keeps it in `Include\<version>\km`.
     const HEADER: &str = "vmbuskernelmodeclientlibapi.h";
@@ -67,10 +69,12 @@ help: the header is part of the Windows Driver Kit (WDK). Any one of these bring
         if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("windows") {
             return;
         }
-        // `wdk-build` panics where it finds no kit, `clang-sys` where it finds no libclang. What they say is useful,
-        // the stack of a build script is not.
+        // `wdk-build` panics where it finds no kit, `clang-sys` where it finds no libclang. What
+        // they say is useful, the stack of a build script is not.
         panic::set_hook(Box::new(|panic| {
-            let reason = panic.payload_as_str().unwrap_or("the build script panicked");
+            let reason = panic
+                .payload_as_str()
+                .unwrap_or("the build script panicked");
             end(&Failure::Missing(String::from(reason)));
         }));
         if let Err(failure) = generate() {
@@ -108,7 +112,8 @@ help: the header is part of the Windows Driver Kit (WDK). Any one of these bring
         let header = find(&directories)?;
         println!("cargo::rerun-if-changed={}", header.display());
 
-        // The header relies on the kernel's types without including them; they come first, as in a driver.
+        // The header relies on the kernel's types without including them; they come first, as in a
+        // driver.
         let before = config.bindgen_header_contents([ApiSubset::Base, ApiSubset::Wdf])?;
         declarations(
             &config,
@@ -141,14 +146,21 @@ help: the header is part of the Windows Driver Kit (WDK). Any one of these bring
     }
 
     /// Writes what the header itself declares, without what it includes: that is `wdk-sys`'s.
-    fn declarations(config: &Config, before: &str, header: &Path, output: &Path) -> Result<(), Failure> {
+    fn declarations(
+        config: &Config,
+        before: &str,
+        header: &Path,
+        output: &Path,
+    ) -> Result<(), Failure> {
         let generated = bindgen::Builder::wdk_default(config)?
             .with_codegen_config(CodegenConfig::TYPES | CodegenConfig::VARS)
             .header_contents("kmcl-input.h", &format!("{before}#include \"{HEADER}\"\n"))
             .allowlist_file("(?i).*vmbuskernelmodeclientlibapi.h")
             .allowlist_recursively(false)
             .generate()
-            .map_err(|error| Failure::Broken(format!("bindgen failed on {}: {error}", header.display())))?
+            .map_err(|error| {
+                Failure::Broken(format!("bindgen failed on {}: {error}", header.display()))
+            })?
             .to_string();
         if !generated.contains("KMCL_CLIENT_INTERFACE_V1") {
             return Err(Failure::Missing(format!(
@@ -161,9 +173,14 @@ help: the header is part of the Windows Driver Kit (WDK). Any one of these bring
     }
 
     /// Compiles a unit that defines the interface's GUID, which the header by itself only declares.
-    fn guid(config: &Config, before: &str, directories: Vec<PathBuf>, unit: &Path) -> Result<(), Failure> {
-        // `initguid.h` turns the declarations after it into definitions that a compiler may leave out where nothing
-        // refers to them; hence the pointer.
+    fn guid(
+        config: &Config,
+        before: &str,
+        directories: Vec<PathBuf>,
+        unit: &Path,
+    ) -> Result<(), Failure> {
+        // `initguid.h` turns the declarations after it into definitions that a compiler may leave
+        // out where nothing refers to them; hence the pointer.
         let text = format!(
             "{before}#include <initguid.h>\n#include \"{HEADER}\"\n\
              const GUID *const KmclSysClientInterfaceType = &KMCL_CLIENT_INTERFACE_TYPE;\n"
@@ -177,7 +194,9 @@ help: the header is part of the Windows Driver Kit (WDK). Any one of these bring
             .includes(directories)
             .file(unit)
             .try_compile("kmcl_guid")
-            .map_err(|error| Failure::Broken(format!("cannot compile the interface's GUID: {error}")))
+            .map_err(|error| {
+                Failure::Broken(format!("cannot compile the interface's GUID: {error}"))
+            })
     }
 
     /// The failure for a file that could not be written.

@@ -10,8 +10,9 @@ use kmcl::status::Status;
 use kmcl::sync::PassiveCell;
 use wdk_sys::{
     _WDF_DEVICE_IO_TYPE, _WDF_FILEOBJECT_CLASS, _WDF_TRI_STATE, GUID, NTSTATUS, PWDFDEVICE_INIT,
-    STATUS_INVALID_DEVICE_STATE, WDF_FILEOBJECT_CONFIG, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE,
-    WDFCMRESLIST, WDFDEVICE, WDFFILEOBJECT, WDFOBJECT, WDFREQUEST, call_unsafe_wdf_function_binding,
+    STATUS_INVALID_DEVICE_STATE, WDF_FILEOBJECT_CONFIG, WDF_PNPPOWER_EVENT_CALLBACKS,
+    WDF_POWER_DEVICE_STATE, WDFCMRESLIST, WDFDEVICE, WDFFILEOBJECT, WDFOBJECT, WDFREQUEST,
+    call_unsafe_wdf_function_binding,
 };
 
 use super::object::{self, Context};
@@ -20,10 +21,11 @@ use super::{Result, check, size_of_config, status_of};
 
 const TAG: Tag = Tag::new(*b"VcCh");
 
-/// What the framework asks of a device. The value is kept in the device's context, beside the device's channel.
+/// What the framework asks of a device. The value is kept in the device's context, beside the
+/// device's channel.
 ///
-/// The framework calls the callbacks of plug and play and power one after the other; requests come at any time between
-/// `d0_entry` and `d0_exit`, on several processors.
+/// The framework calls the callbacks of plug and play and power one after the other; requests come
+/// at any time between `d0_entry` and `d0_exit`, on several processors.
 pub trait DeviceEvents: Context<Value = Kept<Self>> {
     /// The handler of the device's channel.
     type Handler: Handler;
@@ -50,7 +52,11 @@ pub trait DeviceEvents: Context<Value = Kept<Self>> {
     /// # Errors
     ///
     /// Whatever keeps it from working.
-    fn d0_entry(&self, channel: &mut ChannelSlot<Self::Handler>, irql: &mut Passive<'_>) -> Result<()>;
+    fn d0_entry(
+        &self,
+        channel: &mut ChannelSlot<Self::Handler>,
+        irql: &mut Passive<'_>,
+    ) -> Result<()>;
 
     /// The device leaves its working state (`EvtDeviceD0Exit`).
     fn d0_exit(&self, channel: &mut ChannelSlot<Self::Handler>, irql: &mut Passive<'_>);
@@ -102,7 +108,8 @@ impl<'a> DeviceInit<'a> {
         }
     }
 
-    /// Makes a device with buffered I/O whose callbacks are `D`'s. It has no `D` in its context until [`Device::serve`].
+    /// Makes a device with buffered I/O whose callbacks are `D`'s. It has no `D` in its context
+    /// until [`Device::serve`].
     ///
     /// # Errors
     ///
@@ -129,8 +136,9 @@ impl<'a> DeviceInit<'a> {
         attributes.EvtCleanupCallback = Some(cleanup::<D>);
         let mut init = self.init;
         let mut handle: WDFDEVICE = core::ptr::null_mut();
-        // SAFETY: PASSIVE_LEVEL by the witness; the structure is the framework's and no device has been made of it; the configurations are
-        // initialised and valid for the calls, which copy them.
+        // SAFETY: PASSIVE_LEVEL by the witness; the structure is the framework's and no device has
+        // been made of it; the configurations are initialised and valid for the calls, which copy
+        // them.
         check(unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfDeviceInitSetPnpPowerEventCallbacks,
@@ -178,16 +186,17 @@ impl Device<'_> {
         self.handle
     }
 
-    /// Gives the device its value: from now on its callbacks have an effect. To be called once, before `EvtDriverDeviceAdd`
-    /// returns; a second value is dropped.
+    /// Gives the device its value: from now on its callbacks have an effect. To be called once,
+    /// before `EvtDriverDeviceAdd` returns; a second value is dropped.
     ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES`, or `STATUS_INVALID_DEVICE_STATE` for a second value.
     pub fn serve<D: DeviceEvents>(self, events: D, _irql: &mut Passive<'_>) -> Result<()> {
         let channel = PassiveCell::try_new(ChannelSlot::Empty, TAG)?;
-        // SAFETY: the device is valid. A device has no callbacks before EvtDriverDeviceAdd has returned; devices are added one at a time, and
-        // this one's thread runs here: nobody else puts or takes.
+        // SAFETY: the device is valid. A device has no callbacks before EvtDriverDeviceAdd has
+        // returned; devices are added one at a time, and this one's thread runs here: nobody else
+        // puts or takes.
         if unsafe { object::put::<D>(self.handle.cast(), Kept { events, channel }) } {
             Ok(())
         } else {
@@ -201,7 +210,8 @@ impl Device<'_> {
     ///
     /// The framework's.
     pub fn create_interface(self, class: &'static GUID, _irql: &mut Passive<'_>) -> Result<()> {
-        // SAFETY: PASSIVE_LEVEL by the witness; the device is valid; the class is a static; there is no reference string.
+        // SAFETY: PASSIVE_LEVEL by the witness; the device is valid; the class is a static; there
+        // is no reference string.
         check(unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfDeviceCreateDeviceInterface,
@@ -217,13 +227,16 @@ impl Device<'_> {
     /// # Errors
     ///
     /// As [`Interface::query`].
-    pub fn query_kmcl(self, irql: &mut Passive<'_>) -> core::result::Result<Interface, kmcl::status::Error> {
+    pub fn query_kmcl(
+        self,
+        irql: &mut Passive<'_>,
+    ) -> core::result::Result<Interface, kmcl::status::Error> {
         // SAFETY: the device is valid, and a function device: nothing made it a filter.
         unsafe { Interface::query(self.handle, irql) }
     }
 
-    /// Allocates a channel for the bus's device below this one. The channel must be dropped before this device is: in
-    /// [`DeviceEvents::release_hardware`].
+    /// Allocates a channel for the bus's device below this one. The channel must be dropped before
+    /// this device is: in [`DeviceEvents::release_hardware`].
     ///
     /// # Errors
     ///
@@ -234,11 +247,13 @@ impl Device<'_> {
         handler: H,
         irql: &mut Passive<'_>,
     ) -> core::result::Result<ChannelConfig<H>, kmcl::status::Error> {
-        // SAFETY: the device is valid, so it has a physical device object below, which the bus driver made and which stays at least until this
-        // device's stack is gone. The channel is gone before: the only place that keeps one is the device's own context, whose
-        // value is dropped with the device.
+        // SAFETY: the device is valid, so it has a physical device object below, which the bus
+        // driver made and which stays at least until this device's stack is gone. The channel is
+        // gone before: the only place that keeps one is the device's own context, whose value is
+        // dropped with the device.
         unsafe {
-            let parent = call_unsafe_wdf_function_binding!(WdfDeviceWdmGetPhysicalDevice, self.handle);
+            let parent =
+                call_unsafe_wdf_function_binding!(WdfDeviceWdmGetPhysicalDevice, self.handle);
             interface.channel(parent, handler, irql)
         }
     }
@@ -253,11 +268,13 @@ unsafe fn at_passive<D: DeviceEvents>(
     device: WDFDEVICE,
     run: impl FnOnce(&Kept<D>, &mut Passive<'_>) -> Result<()>,
 ) -> NTSTATUS {
-    // SAFETY: the device is valid in its callback, and its value is taken only in the cleanup callback, after all others.
+    // SAFETY: the device is valid in its callback, and its value is taken only in the cleanup
+    // callback, after all others.
     let Some(kept) = (unsafe { object::get::<D>(device.cast()) }) else {
         return STATUS_INVALID_DEVICE_STATE;
     };
-    // SAFETY: the caller says that this is PASSIVE_LEVEL; the framework's callbacks are not a channel's.
+    // SAFETY: the caller says that this is PASSIVE_LEVEL; the framework's callbacks are not a
+    // channel's.
     let mut irql = unsafe { Passive::assume() };
     status_of(run(kept, &mut irql))
 }
@@ -315,7 +332,11 @@ unsafe extern "C" fn d0_entry<D: DeviceEvents>(
     _previous: WDF_POWER_DEVICE_STATE,
 ) -> NTSTATUS {
     // SAFETY: the framework calls this at PASSIVE_LEVEL.
-    unsafe { with_channel(device, |events: &D, channel, irql| events.d0_entry(channel, irql)) }
+    unsafe {
+        with_channel(device, |events: &D, channel, irql| {
+            events.d0_entry(channel, irql)
+        })
+    }
 }
 
 unsafe extern "C" fn d0_exit<D: DeviceEvents>(
@@ -348,7 +369,8 @@ unsafe extern "C" fn file_create<D: DeviceEvents>(
 ) {
     // SAFETY: the framework hands the request to this callback, which completes it.
     let request = unsafe { Request::new(request) };
-    // SAFETY: the framework calls this at PASSIVE_LEVEL. The file is valid, and nobody has seen it before.
+    // SAFETY: the framework calls this at PASSIVE_LEVEL. The file is valid, and nobody has seen it
+    // before.
     let status = unsafe {
         at_passive(device, |kept: &Kept<D>, irql| {
             object::put::<D::File>(file.cast(), kept.events.file_create(irql));
@@ -359,7 +381,8 @@ unsafe extern "C" fn file_create<D: DeviceEvents>(
 }
 
 unsafe extern "C" fn cleanup<D: DeviceEvents>(object: WDFOBJECT) {
-    // SAFETY: the framework cleans a device up once, at PASSIVE_LEVEL, after all its other callbacks, and not in one of a channel's: there the cell may be
-    // dropped, and the rest is `Send`.
+    // SAFETY: the framework cleans a device up once, at PASSIVE_LEVEL, after all its other
+    // callbacks, and not in one of a channel's: there the cell may be dropped, and the rest is
+    // `Send`.
     drop(unsafe { object::take::<D>(object) });
 }

@@ -40,8 +40,8 @@ impl Driver<'_> {
 
 /// Makes the framework's driver object: all that `DriverEntry` has to do.
 ///
-/// The pool tag of what the framework allocates for the driver is `tag`. There is no unload callback: the driver keeps nothing
-/// outside of its devices.
+/// The pool tag of what the framework allocates for the driver is `tag`. There is no unload
+/// callback: the driver keeps nothing outside of its devices.
 ///
 /// # Errors
 ///
@@ -61,7 +61,8 @@ pub unsafe fn create<E: DriverEvents>(
         DriverPoolTag: u32::from_le_bytes(tag),
         ..WDF_DRIVER_CONFIG::default()
     };
-    // SAFETY: the arguments are `DriverEntry`'s, where this is called at PASSIVE_LEVEL; the configuration is valid for the call.
+    // SAFETY: the arguments are `DriverEntry`'s, where this is called at PASSIVE_LEVEL; the
+    // configuration is valid for the call.
     check(unsafe {
         call_unsafe_wdf_function_binding!(
             WdfDriverCreate,
@@ -74,7 +75,10 @@ pub unsafe fn create<E: DriverEvents>(
     })
 }
 
-unsafe extern "C" fn device_add<E: DriverEvents>(driver: WDFDRIVER, init: PWDFDEVICE_INIT) -> NTSTATUS {
+unsafe extern "C" fn device_add<E: DriverEvents>(
+    driver: WDFDRIVER,
+    init: PWDFDEVICE_INIT,
+) -> NTSTATUS {
     let driver = Driver {
         handle: driver,
         lifetime: PhantomData,

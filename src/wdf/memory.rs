@@ -11,11 +11,13 @@ use wdk_sys::{
 
 use super::{Result, check};
 
-/// A block of nonpaged pool, as a framework object: the framework reports one that is left at unload.
+/// A block of nonpaged pool, as a framework object: the framework reports one that is left at
+/// unload.
 ///
 /// # Invariants
 ///
-/// `object` is a memory object of this value's own; `bytes` is its buffer, `length` initialised bytes.
+/// `object` is a memory object of this value's own; `bytes` is its buffer, `length` initialised
+/// bytes.
 #[derive(Debug)]
 pub struct Memory {
     object: WDFMEMORY,
@@ -37,7 +39,8 @@ impl Memory {
     pub fn try_new(length: usize, tag: [u8; 4], _irql: &mut impl Irql) -> Result<Self> {
         let mut object: WDFMEMORY = core::ptr::null_mut();
         let mut buffer: PVOID = core::ptr::null_mut();
-        // SAFETY: nonpaged memory may be created at DISPATCH_LEVEL and below, which the witness says this is; both results are locals.
+        // SAFETY: nonpaged memory may be created at DISPATCH_LEVEL and below, which the witness
+        // says this is; both results are locals.
         check(unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfMemoryCreate,
@@ -74,7 +77,8 @@ impl Memory {
     }
 }
 
-/// Copies as many bytes as both have, and says how many: `copy_from_slice` without its panic, which has no place in a kernel.
+/// Copies as many bytes as both have, and says how many: `copy_from_slice` without its panic, which
+/// has no place in a kernel.
 pub fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
     // SAFETY: both are valid for `count` bytes, and an exclusive borrow overlaps nothing.
@@ -84,7 +88,8 @@ pub fn copy(from: &[u8], to: &mut [u8]) -> usize {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: by the invariant the object is ours; it is deleted once, at DISPATCH_LEVEL or below like all of this driver.
+        // SAFETY: by the invariant the object is ours; it is deleted once, at DISPATCH_LEVEL or
+        // below like all of this driver.
         unsafe { call_unsafe_wdf_function_binding!(WdfObjectDelete, self.object.cast()) };
     }
 }

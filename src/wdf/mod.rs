@@ -1,8 +1,9 @@
 //! The part of the framework (KMDF) that this driver uses, as safe Rust.
 //!
-//! Only this module has `unsafe` code. It rests on what the framework documents of its objects: a handle that a
-//! callback is given is valid during the callback; a handle on which a reference is held stays valid until the
-//! reference is given back; a request that was handed to the driver is the driver's until it completes or forwards it.
+//! Only this module has `unsafe` code. It rests on what the framework documents of its objects: a
+//! handle that a callback is given is valid during the callback; a handle on which a reference is
+//! held stays valid until the reference is given back; a request that was handed to the driver is
+//! the driver's until it completes or forwards it.
 //!
 //! ```text
 //!   driver    DriverEntry's call, and EvtDriverDeviceAdd
@@ -32,7 +33,11 @@ pub type Result<T> = core::result::Result<T, Status>;
 
 /// Takes an error status for an error.
 const fn check(status: NTSTATUS) -> Result<()> {
-    if status < 0 { Err(Status(status)) } else { Ok(()) }
+    if status < 0 {
+        Err(Status(status))
+    } else {
+        Ok(())
+    }
 }
 
 /// The status that a callback returns for a result.

@@ -5,14 +5,14 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use wdk_sys::{
-    _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, WDF_OBJECT_ATTRIBUTES, WDF_OBJECT_CONTEXT_TYPE_INFO,
-    WDFOBJECT, call_unsafe_wdf_function_binding,
+    _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, WDF_OBJECT_ATTRIBUTES,
+    WDF_OBJECT_CONTEXT_TYPE_INFO, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 
 use super::size_of_config;
 
-/// A reference to a framework object: the object's memory stays until the reference is given back, whatever becomes of
-/// the object meanwhile.
+/// A reference to a framework object: the object's memory stays until the reference is given back,
+/// whatever becomes of the object meanwhile.
 ///
 /// # Invariants
 ///
@@ -34,7 +34,8 @@ impl Reference {
     ///
     /// `handle` is a valid framework object.
     pub(super) unsafe fn new(handle: WDFOBJECT) -> Self {
-        // SAFETY: the object is valid by the caller's word; tag, line and file are for the debugger and may be null.
+        // SAFETY: the object is valid by the caller's word; tag, line and file are for the debugger
+        // and may be null.
         unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfObjectReferenceActual,
@@ -69,7 +70,8 @@ impl Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        // SAFETY: by the invariant the object is valid and the reference ours; it is given back once.
+        // SAFETY: by the invariant the object is valid and the reference ours; it is given back
+        // once.
         unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfObjectDereferenceActual,
@@ -82,7 +84,8 @@ impl Drop for Reference {
     }
 }
 
-/// What the framework knows of a type of context. Its address is the type's identity, so it is made for statics.
+/// What the framework knows of a type of context. Its address is the type's identity, so it is made
+/// for statics.
 #[repr(transparent)]
 pub struct ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO);
 
@@ -108,11 +111,13 @@ impl ContextType {
     }
 }
 
-/// A type of which something may be kept in the context of a framework object; implemented by [`context!`](super::object::context).
+/// A type of which something may be kept in the context of a framework object; implemented by
+/// [`context!`](super::object::context).
 ///
 /// # Safety
 ///
-/// `info` always returns the same static, made with [`ContextType::new`] for this very type at that static's address.
+/// `info` always returns the same static, made with [`ContextType::new`] for this very type at that
+/// static's address.
 pub unsafe trait Context: Sized + Send + Sync + 'static {
     /// What is kept.
     type Value: Sync;
@@ -133,7 +138,9 @@ macro_rules! context {
             type Value = $value;
             // SAFETY: the text ends with the only NUL in it: a type's name has none.
             const NAME: &'static core::ffi::CStr = unsafe {
-                core::ffi::CStr::from_bytes_with_nul_unchecked(concat!(stringify!($type), "\0").as_bytes())
+                core::ffi::CStr::from_bytes_with_nul_unchecked(
+                    concat!(stringify!($type), "\0").as_bytes(),
+                )
             };
             fn info() -> &'static $crate::wdf::object::ContextType {
                 static INFO: $crate::wdf::object::ContextType =
@@ -178,17 +185,22 @@ pub(super) fn attributes<T: Context>() -> WDF_OBJECT_ATTRIBUTES {
 ///
 /// `object` is valid for `'a`.
 unsafe fn slot<'a, T: Context>(object: WDFOBJECT) -> Option<&'a Slot<T::Value>> {
-    // SAFETY: the object is valid; the type information is a static. The framework answers with the context that has this type, or null.
+    // SAFETY: the object is valid; the type information is a static. The framework answers with the
+    // context that has this type, or null.
     let slot = unsafe {
-        call_unsafe_wdf_function_binding!(WdfObjectGetTypedContextWorker, object, &raw const T::info().0)
+        call_unsafe_wdf_function_binding!(
+            WdfObjectGetTypedContextWorker,
+            object,
+            &raw const T::info().0
+        )
     };
-    // SAFETY: a context of this type has the size that the information says, lives as long as its object, began as zeros
-    // (an empty slot), and is reached only as the slot it is.
+    // SAFETY: a context of this type has the size that the information says, lives as long as its
+    // object, began as zeros (an empty slot), and is reached only as the slot it is.
     unsafe { slot.cast::<Slot<T::Value>>().as_ref() }
 }
 
-/// Puts the value in an object's context. False, and the value dropped, if the object has no such context or has a
-/// value in it already.
+/// Puts the value in an object's context. False, and the value dropped, if the object has no such
+/// context or has a value in it already.
 ///
 /// # Safety
 ///
@@ -226,14 +238,15 @@ pub(super) unsafe fn get<'a, T: Context>(object: WDFOBJECT) -> Option<&'a T::Val
 ///
 /// # Safety
 ///
-/// `object` is valid, nobody uses its value any more, and nobody else puts or takes it at the same time. If the value is not `Send`, the caller is where it
-/// may be used and dropped.
+/// `object` is valid, nobody uses its value any more, and nobody else puts or takes it at the same
+/// time. If the value is not `Send`, the caller is where it may be used and dropped.
 pub(super) unsafe fn take<T: Context>(object: WDFOBJECT) -> Option<T::Value> {
     // SAFETY: as the caller says.
     let slot = unsafe { slot::<T>(object) }?;
     if !slot.ready.swap(false, Ordering::AcqRel) {
         return None;
     }
-    // SAFETY: by the invariant the value was initialised; the slot is empty now, so it is moved out once.
+    // SAFETY: by the invariant the value was initialised; the slot is empty now, so it is moved out
+    // once.
     Some(unsafe { (*slot.value.get()).assume_init_read() })
 }

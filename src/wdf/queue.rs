@@ -1,8 +1,9 @@
 //! I/O queues.
 //!
-//! Requests come in by one parallel queue, which holds them back while the device is not in its working state. Those that
-//! wait for something wait in a *manual* queue: there the framework itself completes one that is cancelled, or whose
-//! handle is closed, so the driver needs no cancel routine and holds no request while it waits.
+//! Requests come in by one parallel queue, which holds them back while the device is not in its
+//! working state. Those that wait for something wait in a *manual* queue: there the framework
+//! itself completes one that is cancelled, or whose handle is closed, so the driver needs no cancel
+//! routine and holds no request while it waits.
 
 use kmcl::irql::{Dispatch, Irql};
 use kmcl::status::Status;
@@ -18,10 +19,12 @@ use super::request::Request;
 use super::{Result, check, size_of_config};
 
 impl Device<'_> {
-    /// Makes the queue by which all requests come in, at once and on any processor, while the device is in its working state.
+    /// Makes the queue by which all requests come in, at once and on any processor, while the
+    /// device is in its working state.
     ///
-    /// It has no `EvtIoStop`: the driver forwards or completes a request before its callback returns, so when the device
-    /// leaves its working state there is nothing to stop, and the framework waits for callbacks that are running.
+    /// It has no `EvtIoStop`: the driver forwards or completes a request before its callback
+    /// returns, so when the device leaves its working state there is nothing to stop, and the
+    /// framework waits for callbacks that are running.
     ///
     /// # Errors
     ///
@@ -52,7 +55,8 @@ impl Device<'_> {
 
     fn create_queue(self, mut config: WDF_IO_QUEUE_CONFIG) -> Result<WDFQUEUE> {
         let mut queue: WDFQUEUE = core::ptr::null_mut();
-        // SAFETY: the device is valid, and is its queues' parent; the configuration is initialised and valid for the call.
+        // SAFETY: the device is valid, and is its queues' parent; the configuration is initialised
+        // and valid for the call.
         check(unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfIoQueueCreate,
@@ -95,9 +99,14 @@ impl Queue {
         request: Request,
         _irql: &mut impl Irql,
     ) -> core::result::Result<(), (Request, Status)> {
-        // SAFETY: the request is the driver's, not cancelable and in no queue, and both are the same device's.
+        // SAFETY: the request is the driver's, not cancelable and in no queue, and both are the
+        // same device's.
         let status = unsafe {
-            call_unsafe_wdf_function_binding!(WdfRequestForwardToIoQueue, request.handle(), self.handle())
+            call_unsafe_wdf_function_binding!(
+                WdfRequestForwardToIoQueue,
+                request.handle(),
+                self.handle()
+            )
         };
         if status < 0 {
             Err((request, Status(status)))
@@ -112,14 +121,19 @@ impl Queue {
         let mut request: WDFREQUEST = core::ptr::null_mut();
         // SAFETY: the queue is a manual one, and the result is a local.
         let status = unsafe {
-            call_unsafe_wdf_function_binding!(WdfIoQueueRetrieveNextRequest, self.handle(), &raw mut request)
+            call_unsafe_wdf_function_binding!(
+                WdfIoQueueRetrieveNextRequest,
+                self.handle(),
+                &raw mut request
+            )
         };
-        // STATUS_NO_MORE_ENTRIES, the answer of an empty queue, is a warning: only success brings a request.
-        // SAFETY: the framework has handed the request to the driver.
+        // STATUS_NO_MORE_ENTRIES, the answer of an empty queue, is a warning: only success brings a
+        // request. SAFETY: the framework has handed the request to the driver.
         (status == STATUS_SUCCESS).then(|| unsafe { Request::new(request) })
     }
 
-    /// Takes one request out, if it is still there: not if it was cancelled, or somebody else has taken it.
+    /// Takes one request out, if it is still there: not if it was cancelled, or somebody else has
+    /// taken it.
     pub fn take(&self, wanted: &Reference, _irql: &mut impl Irql) -> Option<Request> {
         let mut previous: Option<Reference> = None;
         loop {
@@ -127,8 +141,9 @@ impl Queue {
             let after = previous
                 .as_ref()
                 .map_or(core::ptr::null_mut(), |previous| previous.handle().cast());
-            // SAFETY: the queue is a manual one; the request to go on from is none, or one that this function found and has a reference
-            // on; any file and any parameters; the result is a local.
+            // SAFETY: the queue is a manual one; the request to go on from is none, or one that
+            // this function found and has a reference on; any file and any parameters; the result
+            // is a local.
             let status = unsafe {
                 call_unsafe_wdf_function_binding!(
                     WdfIoQueueFindRequest,
@@ -141,7 +156,8 @@ impl Queue {
             };
             match status {
                 STATUS_SUCCESS => {}
-                // The request to go on from has left the queue: begin again. Somebody else took it, so this comes to an end.
+                // The request to go on from has left the queue: begin again. Somebody else took it,
+                // so this comes to an end.
                 STATUS_NOT_FOUND if previous.is_some() => {
                     previous = None;
                     continue;
@@ -152,7 +168,8 @@ impl Queue {
             let candidate = unsafe { Reference::adopt(found.cast()) };
             if candidate.is(wanted) {
                 let mut request: WDFREQUEST = core::ptr::null_mut();
-                // SAFETY: the request was found in this queue, and a reference is held on it; the result is a local.
+                // SAFETY: the request was found in this queue, and a reference is held on it; the
+                // result is a local.
                 let status = unsafe {
                     call_unsafe_wdf_function_binding!(
                         WdfIoQueueRetrieveFoundRequest,
@@ -175,7 +192,8 @@ impl Queue {
 unsafe fn serve<D: DeviceEvents>(queue: WDFQUEUE, request: WDFREQUEST) {
     // SAFETY: the framework has handed the request to the driver.
     let request = unsafe { Request::new(request) };
-    // SAFETY: the queue is valid in its callback, and so is its device, whose value is taken only when all requests are completed.
+    // SAFETY: the queue is valid in its callback, and so is its device, whose value is taken only
+    // when all requests are completed.
     let kept = unsafe {
         let device: WDFDEVICE = call_unsafe_wdf_function_binding!(WdfIoQueueGetDevice, queue);
         object::get::<D>(device.cast())
@@ -189,7 +207,11 @@ unsafe fn serve<D: DeviceEvents>(queue: WDFQUEUE, request: WDFREQUEST) {
 }
 
 /// `EvtIoRead` and `EvtIoWrite`.
-unsafe extern "C" fn io_read<D: DeviceEvents>(queue: WDFQUEUE, request: WDFREQUEST, _length: usize) {
+unsafe extern "C" fn io_read<D: DeviceEvents>(
+    queue: WDFQUEUE,
+    request: WDFREQUEST,
+    _length: usize,
+) {
     // SAFETY: this is such a callback.
     unsafe { serve::<D>(queue, request) };
 }

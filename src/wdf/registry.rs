@@ -3,8 +3,8 @@
 use kmcl::irql::Passive;
 use kmcl::status::Status;
 use wdk_sys::{
-    KEY_QUERY_VALUE, STATUS_INVALID_PARAMETER, UNICODE_STRING, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, WDFKEY,
-    call_unsafe_wdf_function_binding,
+    KEY_QUERY_VALUE, STATUS_INVALID_PARAMETER, UNICODE_STRING, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER,
+    WDFKEY, call_unsafe_wdf_function_binding,
 };
 
 use super::driver::Driver;
@@ -46,18 +46,20 @@ impl Parameters {
     ///
     /// # Errors
     ///
-    /// The registry's: `STATUS_OBJECT_NAME_NOT_FOUND` if there is no such value, `STATUS_OBJECT_TYPE_MISMATCH` for one of another
-    /// type; `STATUS_INVALID_PARAMETER` for a name of more than 32,767 units.
+    /// The registry's: `STATUS_OBJECT_NAME_NOT_FOUND` if there is no such value,
+    /// `STATUS_OBJECT_TYPE_MISMATCH` for one of another type; `STATUS_INVALID_PARAMETER` for a name
+    /// of more than 32,767 units.
     pub fn dword(&self, name: &[u16], _irql: &mut Passive<'_>) -> Result<u32> {
-        let bytes = u16::try_from(size_of_val(name)).map_err(|_| Status(STATUS_INVALID_PARAMETER))?;
+        let bytes =
+            u16::try_from(size_of_val(name)).map_err(|_| Status(STATUS_INVALID_PARAMETER))?;
         let name = UNICODE_STRING {
             Length: bytes,
             MaximumLength: bytes,
             Buffer: name.as_ptr().cast_mut(),
         };
         let mut value = 0;
-        // SAFETY: PASSIVE_LEVEL by the witness; the key is open by the invariant; the name, which is only read, and the result are valid for
-        // the call.
+        // SAFETY: PASSIVE_LEVEL by the witness; the key is open by the invariant; the name, which
+        // is only read, and the result are valid for the call.
         check(unsafe {
             call_unsafe_wdf_function_binding!(
                 WdfRegistryQueryULong,
@@ -72,7 +74,8 @@ impl Parameters {
 
 impl Drop for Parameters {
     fn drop(&mut self) {
-        // SAFETY: by the invariant the key is open and ours; it was opened at PASSIVE_LEVEL by a callback, in which it stays.
+        // SAFETY: by the invariant the key is open and ours; it was opened at PASSIVE_LEVEL by a
+        // callback, in which it stays.
         unsafe { call_unsafe_wdf_function_binding!(WdfRegistryClose, self.key) };
     }
 }

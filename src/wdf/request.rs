@@ -4,8 +4,8 @@ use core::fmt;
 
 use kmcl::status::Status;
 use wdk_sys::{
-    _WDF_REQUEST_TYPE, PVOID, STATUS_UNSUCCESSFUL, ULONG, ULONG_PTR, USHORT, WDF_REQUEST_PARAMETERS,
-    WDFREQUEST, call_unsafe_wdf_function_binding,
+    _WDF_REQUEST_TYPE, PVOID, STATUS_UNSUCCESSFUL, ULONG, ULONG_PTR, USHORT,
+    WDF_REQUEST_PARAMETERS, WDFREQUEST, call_unsafe_wdf_function_binding,
 };
 
 use super::object::{self, Context, Reference};
@@ -36,21 +36,28 @@ impl fmt::Display for Kind {
         match self {
             Self::Read(room) => write!(f, "a read of {room} bytes"),
             Self::Write(length) => write!(f, "a write of {length} bytes"),
-            Self::Control { code, input, output } => {
-                write!(f, "control code {code:#x} with {input} bytes in and {output} out")
+            Self::Control {
+                code,
+                input,
+                output,
+            } => {
+                write!(
+                    f,
+                    "control code {code:#x} with {input} bytes in and {output} out"
+                )
             }
             Self::Other => f.write_str("another kind of request"),
         }
     }
 }
 
-/// A request that the driver must complete or forward; dropped, it is completed with `STATUS_UNSUCCESSFUL`. Its methods may be
-/// called at `DISPATCH_LEVEL` or below.
+/// A request that the driver must complete or forward; dropped, it is completed with
+/// `STATUS_UNSUCCESSFUL`. Its methods may be called at `DISPATCH_LEVEL` or below.
 ///
 /// # Invariants
 ///
-/// `handle` is a request that the framework has handed to the driver and that is neither completed nor forwarded; this is
-/// its only owner.
+/// `handle` is a request that the framework has handed to the driver and that is neither completed
+/// nor forwarded; this is its only owner.
 #[derive(Debug)]
 pub struct Request {
     handle: WDFREQUEST,
@@ -95,13 +102,21 @@ impl Request {
             },
             ..WDF_REQUEST_PARAMETERS::default()
         };
-        // SAFETY: by the invariant the request is valid; the structure says its size. Afterwards the member that the type names is the one that
-        // was filled in.
+        // SAFETY: by the invariant the request is valid; the structure says its size. Afterwards
+        // the member that the type names is the one that was filled in.
         unsafe {
-            call_unsafe_wdf_function_binding!(WdfRequestGetParameters, self.handle, &raw mut parameters);
+            call_unsafe_wdf_function_binding!(
+                WdfRequestGetParameters,
+                self.handle,
+                &raw mut parameters
+            );
             match parameters.Type {
-                _WDF_REQUEST_TYPE::WdfRequestTypeRead => Kind::Read(parameters.Parameters.Read.Length),
-                _WDF_REQUEST_TYPE::WdfRequestTypeWrite => Kind::Write(parameters.Parameters.Write.Length),
+                _WDF_REQUEST_TYPE::WdfRequestTypeRead => {
+                    Kind::Read(parameters.Parameters.Read.Length)
+                }
+                _WDF_REQUEST_TYPE::WdfRequestTypeWrite => {
+                    Kind::Write(parameters.Parameters.Write.Length)
+                }
                 _WDF_REQUEST_TYPE::WdfRequestTypeDeviceControl => {
                     let control = parameters.Parameters.DeviceIoControl;
                     let code: ULONG = control.IoControlCode;
@@ -118,7 +133,8 @@ impl Request {
 
     /// What is kept with the handle by which the request came; none for a request without one.
     pub fn file<F: Context<Value = F> + Copy>(&self) -> Option<F> {
-        // SAFETY: by the invariant the request is valid, and so is its file object, whose context is never taken.
+        // SAFETY: by the invariant the request is valid, and so is its file object, whose context
+        // is never taken.
         unsafe {
             let file = call_unsafe_wdf_function_binding!(WdfRequestGetFileObject, self.handle);
             if file.is_null() {
@@ -128,7 +144,8 @@ impl Request {
         }
     }
 
-    /// The bytes of a write, or the input of a control request, in the system's buffer: the program cannot change them any more.
+    /// The bytes of a write, or the input of a control request, in the system's buffer: the program
+    /// cannot change them any more.
     ///
     /// # Errors
     ///
@@ -136,9 +153,10 @@ impl Request {
     pub fn input(&self) -> Result<&[u8]> {
         let mut buffer: PVOID = core::ptr::null_mut();
         let mut length = 0;
-        // SAFETY: by the invariant the request is valid; both results are locals. All requests of the device are buffered, so the buffer is a
-        // system buffer of `length` bytes, initialised by the I/O manager, which stays until the request is completed; and
-        // nothing writes it while this borrow of the request lasts.
+        // SAFETY: by the invariant the request is valid; both results are locals. All requests of
+        // the device are buffered, so the buffer is a system buffer of `length` bytes, initialised
+        // by the I/O manager, which stays until the request is completed; and nothing writes it
+        // while this borrow of the request lasts.
         unsafe {
             check(call_unsafe_wdf_function_binding!(
                 WdfRequestRetrieveInputBuffer,
@@ -147,11 +165,15 @@ impl Request {
                 &raw mut buffer,
                 &raw mut length
             ))?;
-            Ok(core::slice::from_raw_parts(buffer.cast_const().cast(), length))
+            Ok(core::slice::from_raw_parts(
+                buffer.cast_const().cast(),
+                length,
+            ))
         }
     }
 
-    /// The buffer for what a read or control request brings. A control request's input is in the same place.
+    /// The buffer for what a read or control request brings. A control request's input is in the
+    /// same place.
     ///
     /// # Errors
     ///
@@ -159,8 +181,8 @@ impl Request {
     pub fn output(&mut self) -> Result<&mut [u8]> {
         let mut buffer: PVOID = core::ptr::null_mut();
         let mut length = 0;
-        // SAFETY: as in `input`; the request is borrowed exclusively. Bytes that nobody wrote are whatever the pool had: memory from outside of the
-        // program, which any value is valid for.
+        // SAFETY: as in `input`; the request is borrowed exclusively. Bytes that nobody wrote are
+        // whatever the pool had: memory from outside of the program, which any value is valid for.
         unsafe {
             check(call_unsafe_wdf_function_binding!(
                 WdfRequestRetrieveOutputBuffer,

@@ -1,7 +1,9 @@
 //! A timer of a device's.
 
 use kmcl::irql::{Dispatch, Passive};
-use wdk_sys::{BOOLEAN, LONGLONG, WDF_TIMER_CONFIG, WDFDEVICE, WDFTIMER, call_unsafe_wdf_function_binding};
+use wdk_sys::{
+    BOOLEAN, LONGLONG, WDF_TIMER_CONFIG, WDFDEVICE, WDFTIMER, call_unsafe_wdf_function_binding,
+};
 
 use super::device::{Device, DeviceEvents};
 use super::object::{self, Reference};
@@ -56,7 +58,8 @@ impl Timer {
         let due = LONGLONG::from(milliseconds).saturating_mul(-UNITS_IN_A_MILLISECOND);
         // SAFETY: the reference keeps the timer, and its device, whose child it is, has not been
         // deleted: this is a callback of it. Whether it was running before makes no difference.
-        let _: BOOLEAN = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, self.handle(), due) };
+        let _: BOOLEAN =
+            unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, self.handle(), due) };
     }
 
     /// Stops the timer. If it is firing, waits until its callback has returned.
@@ -64,7 +67,8 @@ impl Timer {
         // SAFETY: PASSIVE_LEVEL by the witness, and not in the timer's callback, which runs at
         // DISPATCH_LEVEL; the reference keeps the timer.
         // Nor does it here.
-        let _: BOOLEAN = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStop, self.handle(), 1) };
+        let _: BOOLEAN =
+            unsafe { call_unsafe_wdf_function_binding!(WdfTimerStop, self.handle(), 1) };
     }
 }
 
@@ -72,7 +76,8 @@ unsafe extern "C" fn timeout<D: DeviceEvents>(timer: WDFTIMER) {
     // SAFETY: the timer is valid in its callback; its parent is the device that made it, whose
     // value is taken only after its timers have ended.
     let kept = unsafe {
-        let device: WDFDEVICE = call_unsafe_wdf_function_binding!(WdfTimerGetParentObject, timer).cast();
+        let device: WDFDEVICE =
+            call_unsafe_wdf_function_binding!(WdfTimerGetParentObject, timer).cast();
         object::get::<D>(device.cast())
     };
     // SAFETY: the framework calls timers at DISPATCH_LEVEL.

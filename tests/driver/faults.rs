@@ -9,7 +9,8 @@ use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_TRANSACT};
 
 use crate::guest::{INTERFACE_TYPE, config, image, message};
 
-/// Loads, starts, transfers, sleeps, wakes, unloads, with the n-th call that can fail failing. True if there were so many calls.
+/// Loads, starts, transfers, sleeps, wakes, unloads, with the n-th call that can fail failing. True
+/// if there were so many calls.
 fn one_fails(seed: u64, call: u64) -> bool {
     let failing = Config {
         fail_call: Some(call.into()),

@@ -107,8 +107,8 @@ pub fn config(seed: u64) -> Config {
     }
 }
 
-/// Runs a machine: the driver is loaded, a device with `host` behind it offered and started, `program` run, the driver unloaded, and
-/// nothing may be left.
+/// Runs a machine: the driver is loaded, a device with `host` behind it offered and started,
+/// `program` run, the driver unloaded, and nothing may be left.
 pub fn run<R: Send + 'static>(
     config: Config,
     parameters: &'static [(&'static str, u32)],
@@ -133,7 +133,9 @@ pub fn run_with<R: Send + 'static>(
         ..config
     };
     Machine::run(config, move |system| {
-        let driver = system.load_driver(image(parameters)).expect("the driver loads");
+        let driver = system
+            .load_driver(image(parameters))
+            .expect("the driver loads");
         let offer = system.offer(offer, host);
         let pdo = offer.pdo().expect("the bus driver makes a device").id;
         system.wait_started(pdo).expect("the device starts");
@@ -165,7 +167,9 @@ pub fn seeds(
 /// A message of so many bytes, different for each number.
 #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
 pub fn message(number: usize, length: usize) -> Vec<u8> {
-    (0..length).map(|place| (place * 31 + number * 7) as u8).collect()
+    (0..length)
+        .map(|place| (place * 31 + number * 7) as u8)
+        .collect()
 }
 
 /// Whether what was received is a message, apart from the padding that KMCL counts to it.

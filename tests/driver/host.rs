@@ -63,7 +63,10 @@ fn what_nobody_reads_is_bounded_and_stops_the_host() {
                 assert_eq!(info(file).messages_waiting, 8);
                 // Reading lets the host go on, and nothing was lost.
                 for number in 0..200 {
-                    assert!(same(&file.read(1000).expect("a message"), &message(number, 1000)));
+                    assert!(same(
+                        &file.read(1000).expect("a message"),
+                        &message(number, 1000)
+                    ));
                 }
             });
         })
@@ -109,15 +112,23 @@ fn a_message_longer_than_the_limit_is_counted_and_not_delivered() {
         }
     };
     for seed in 1..=10 {
-        run(config(seed), &[("MaximumMessageSize", 100)], host, |guest| {
-            guest.program(|_, file| {
-                // Rounded up to 8, 100 bytes are 104: what is not longer than that cannot be told
-                // from it.
-                assert_eq!(file.read(104), Ok(message(104, 104)));
-                assert!(same(&file.read(104).expect("a message"), &message(100, 100)));
-                assert_eq!(info(file).messages_malformed, 2);
-            });
-        })
+        run(
+            config(seed),
+            &[("MaximumMessageSize", 100)],
+            host,
+            |guest| {
+                guest.program(|_, file| {
+                    // Rounded up to 8, 100 bytes are 104: what is not longer than that cannot be
+                    // told from it.
+                    assert_eq!(file.read(104), Ok(message(104, 104)));
+                    assert!(same(
+                        &file.read(104).expect("a message"),
+                        &message(100, 100)
+                    ));
+                    assert_eq!(info(file).messages_malformed, 2);
+                });
+            },
+        )
         .expect_finished();
     }
 }

@@ -13,14 +13,14 @@ use vmbchan::ioctl::{GUID_DEVINTERFACE_VMBCHAN, IOCTL_VMBCHAN_TRANSACT, State};
 use wdk_sys::{
     GUID, NTSTATUS, PINTERFACE, PVOID, STATUS_CANCELLED, STATUS_DELETE_PENDING,
     STATUS_DEVICE_CONFIGURATION_ERROR, STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_REMOVED,
-    STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_NOT_SUPPORTED, STATUS_OBJECT_NAME_NOT_FOUND,
-    STATUS_SUCCESS,
+    STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_NOT_SUPPORTED,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS,
 };
 use wdk_sys_lite as wdk_sys;
 
 use crate::guest::{
-    Guest, HARDWARE_ID, INSTANCE, INTERFACE_TYPE, config, image, info, message, name, open, same, seeds,
-    wait_for,
+    Guest, HARDWARE_ID, INSTANCE, INTERFACE_TYPE, config, image, info, message, name, open, same,
+    seeds, wait_for,
 };
 
 /// What a request may end with when its channel or device goes while it is under way.
@@ -76,7 +76,10 @@ fn a_device_comes_and_goes() {
                     Some(STATUS_OBJECT_NAME_NOT_FOUND)
                 );
             });
-            guest.system.enable_device(guest.pdo).expect("the device is back");
+            guest
+                .system
+                .enable_device(guest.pdo)
+                .expect("the device is back");
         }
     });
 }
@@ -84,7 +87,10 @@ fn a_device_comes_and_goes() {
 #[test]
 fn resources_can_be_rebalanced() {
     seeds(10, backends::echo, |guest| {
-        guest.system.rebalance(guest.pdo).expect("stopped and started");
+        guest
+            .system
+            .rebalance(guest.pdo)
+            .expect("stopped and started");
         guest.program(|_, file| {
             file.write(&message(1, 100)).expect("written");
             assert!(same(&file.read(104).expect("read"), &message(1, 100)));
@@ -156,7 +162,8 @@ fn messages_that_were_received_can_be_read_after_the_host_closed() {
     });
 }
 
-/// Keeps the device busy with everything at once, until it fails; handles are opened again while that works.
+/// Keeps the device busy with everything at once, until it fails; handles are opened again while
+/// that works.
 fn busy(process: &Process, rounds: usize) {
     for round in 0..rounds {
         let Ok(file) = process.open(&GUID_DEVINTERFACE_VMBCHAN) else {
@@ -197,7 +204,11 @@ fn interrupted(
 ) {
     seeds(count, host, move |guest| {
         let programs: Vec<_> = (0..2)
-            .map(|_| guest.system.spawn_process("busy", |process| busy(process, 6)))
+            .map(|_| {
+                guest
+                    .system
+                    .spawn_process("busy", |process| busy(process, 6))
+            })
             .collect();
         guest
             .system
@@ -319,9 +330,11 @@ impl Bus for OtherBus {
 fn a_device_on_another_bus_does_not_start() {
     Machine::run(Config::default(), |system| {
         let driver = system.load_driver(image(&[])).expect("the driver loads");
-        let pdo = kernel()
-            .pnp
-            .report(HARDWARE_ID.to_owned(), "elsewhere".to_owned(), Rc::new(OtherBus));
+        let pdo = kernel().pnp.report(
+            HARDWARE_ID.to_owned(),
+            "elsewhere".to_owned(),
+            Rc::new(OtherBus),
+        );
         assert_eq!(
             system.wait_started(pdo.id),
             Err(STATUS_DEVICE_CONFIGURATION_ERROR)

@@ -34,7 +34,14 @@ fn guests(
 ) {
     for offer in not_opened() {
         for seed in 1..=9 {
-            run_with(config(seed), parameters, offer.clone(), backends::echo, program).expect_finished();
+            run_with(
+                config(seed),
+                parameters,
+                offer.clone(),
+                backends::echo,
+                program,
+            )
+            .expect_finished();
         }
     }
 }
@@ -64,11 +71,17 @@ fn what_waits_for_a_host_that_does_not_open_the_channel_ends_after_the_timeout()
             let waiter = wait_for_all(guest, STATUS_IO_TIMEOUT);
             guest.program(|_, file| {
                 let info = info(file);
-                assert_eq!((info.state, info.open_timeout), (State::Connecting as u32, 50));
+                assert_eq!(
+                    (info.state, info.open_timeout),
+                    (State::Connecting as u32, 50)
+                );
             });
             waiter.join();
             let took = Duration::from_nanos(kernel().sched.now() - begin);
-            assert!(took.abs_diff(TIMEOUT) < Duration::from_millis(5), "{took:?}");
+            assert!(
+                took.abs_diff(TIMEOUT) < Duration::from_millis(5),
+                "{took:?}"
+            );
             guest.program(|_, file| {
                 let begin = kernel().sched.now();
                 assert_eq!(info(file).state, State::Unanswered as u32);

@@ -29,7 +29,10 @@ fn reads_and_writes_of_length_zero_are_refused() {
 fn a_message_above_the_limit_is_refused_and_nothing_sent() {
     seeds(5, backends::echo, |guest| {
         guest.program(|_, file| {
-            assert_eq!(file.write(&vec![1; LONGEST + 1]), Err(STATUS_INVALID_BUFFER_SIZE));
+            assert_eq!(
+                file.write(&vec![1; LONGEST + 1]),
+                Err(STATUS_INVALID_BUFFER_SIZE)
+            );
             assert_eq!(
                 file.ioctl(IOCTL_VMBCHAN_TRANSACT, &vec![1; LONGEST + 1], 8),
                 Err(STATUS_INVALID_BUFFER_SIZE)
@@ -41,14 +44,22 @@ fn a_message_above_the_limit_is_refused_and_nothing_sent() {
 
 #[test]
 fn the_limit_is_the_registrys() {
-    let parameters = &[("MaximumMessageSize", 100), ("ReceiveQuota", 3), ("SendQuota", 2)];
+    let parameters = &[
+        ("MaximumMessageSize", 100),
+        ("ReceiveQuota", 3),
+        ("SendQuota", 2),
+    ];
     run(Config::default(), parameters, backends::echo, |guest| {
         guest.program(|_, file| {
             assert_eq!(file.write(&[1; 101]), Err(STATUS_INVALID_BUFFER_SIZE));
             assert_eq!(file.write(&[1; 100]), Ok(100));
             let info = info(file);
             assert_eq!(
-                (info.maximum_message_size, info.receive_quota, info.send_quota),
+                (
+                    info.maximum_message_size,
+                    info.receive_quota,
+                    info.send_quota
+                ),
                 (100, 3, 2)
             );
         });
@@ -163,7 +174,10 @@ fn a_read_cancelled_while_its_message_comes_has_it_or_leaves_it() {
                 match done.status {
                     STATUS_SUCCESS => assert!(same(&done.data, &message(number, 8))),
                     STATUS_CANCELLED => {
-                        assert!(same(&file.read(8).expect("the message"), &message(number, 8)));
+                        assert!(same(
+                            &file.read(8).expect("the message"),
+                            &message(number, 8)
+                        ));
                     }
                     other => panic!("{}", crate::guest::name(other)),
                 }
@@ -226,7 +240,11 @@ fn deaf(channel: ntsim::vmbus::HostChannel) {
 
 #[test]
 fn writes_that_the_host_does_not_take_can_be_cancelled() {
-    let parameters = &[("RingPages", 2), ("MaximumMessageSize", 1024), ("SendQuota", 4)];
+    let parameters = &[
+        ("RingPages", 2),
+        ("MaximumMessageSize", 1024),
+        ("SendQuota", 4),
+    ];
     for seed in 1..=10 {
         run(config(seed), parameters, deaf, |guest| {
             guest.program(|process, file| {
@@ -234,7 +252,8 @@ fn writes_that_the_host_does_not_take_can_be_cancelled() {
                     .map(|number| file.start_write(&message(number, 1024)).expect("a request"))
                     .collect();
                 process.sleep(Duration::from_millis(1));
-                // The ring has room for a few; four more are with KMCL; the rest waits in the driver's queue.
+                // The ring has room for a few; four more are with KMCL; the rest waits in the
+                // driver's queue.
                 let waiting = writes.iter().filter(|write| !write.done()).count();
                 assert!((13..=17).contains(&waiting), "{waiting} of 20 wait");
                 while let Some(write) = writes.pop() {

@@ -56,17 +56,26 @@ fn many_at_a_time_keep_their_order() {
                 }
                 if process.random(8) == 0 {
                     while let Some(read) = reads.pop_front() {
-                        assert!(same(&read.wait().data, &message(next, 100)), "message {next}");
+                        assert!(
+                            same(&read.wait().data, &message(next, 100)),
+                            "message {next}"
+                        );
                         next += 1;
                     }
                 }
             }
             while let Some(read) = reads.pop_front() {
-                assert!(same(&read.wait().data, &message(next, 100)), "message {next}");
+                assert!(
+                    same(&read.wait().data, &message(next, 100)),
+                    "message {next}"
+                );
                 next += 1;
             }
             while next < COUNT {
-                assert!(same(&file.read(104).expect("a message"), &message(next, 100)));
+                assert!(same(
+                    &file.read(104).expect("a message"),
+                    &message(next, 100)
+                ));
                 next += 1;
             }
             for write in writes {
@@ -87,7 +96,16 @@ fn writers_and_readers_on_several_processors_lose_nothing() {
                     let file = std::rc::Rc::clone(&file);
                     process.spawn("writer", move |_| {
                         for number in 0..EACH {
-                            let sent = [writer, u8::try_from(number).expect("a byte"), 0, 0, 0, 0, 0, 0];
+                            let sent = [
+                                writer,
+                                u8::try_from(number).expect("a byte"),
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                            ];
                             assert_eq!(file.write(&sent), Ok(8));
                         }
                     })
@@ -97,7 +115,11 @@ fn writers_and_readers_on_several_processors_lose_nothing() {
             for _ in 0..3 * EACH {
                 let received = file.read(8).expect("a message");
                 let (writer, number) = (usize::from(received[0]), received[1]);
-                assert_eq!(last[writer].map_or(0, |last: u8| last + 1), number, "in order");
+                assert_eq!(
+                    last[writer].map_or(0, |last: u8| last + 1),
+                    number,
+                    "in order"
+                );
                 last[writer] = Some(number);
             }
             for thread in threads {
@@ -133,7 +155,10 @@ fn an_answer_longer_than_the_output_buffer_is_cut_off() {
                     .start_ioctl(IOCTL_VMBCHAN_TRANSACT, &sent, room)
                     .expect("a request")
                     .wait();
-                assert_eq!((done.status, done.information), (STATUS_BUFFER_OVERFLOW, room));
+                assert_eq!(
+                    (done.status, done.information),
+                    (STATUS_BUFFER_OVERFLOW, room)
+                );
                 assert_eq!(done.data, sent[..room]);
             }
             let done = file
@@ -154,9 +179,13 @@ fn answers_find_their_transactions_whatever_their_order() {
                 packets.push(packet);
                 if packets.len() == 20 {
                     while !packets.is_empty() {
-                        let which = usize::try_from(channel.random(packets.len() as u64)).expect("an index");
+                        let which = usize::try_from(channel.random(packets.len() as u64))
+                            .expect("an index");
                         let packet = packets.swap_remove(which);
-                        if channel.complete(packet.transaction, &packet.payload).is_err() {
+                        if channel
+                            .complete(packet.transaction, &packet.payload)
+                            .is_err()
+                        {
                             break;
                         }
                     }
@@ -240,11 +269,17 @@ fn a_slow_host_and_one_that_lets_the_ring_fill_lose_nothing() {
     let transfer = |guest: &crate::guest::Guest<'_>| {
         guest.program(|_, file| {
             let writes: Vec<_> = (0..100)
-                .map(|number| file.start_write(&message(number, LONGEST)).expect("a request"))
+                .map(|number| {
+                    file.start_write(&message(number, LONGEST))
+                        .expect("a request")
+                })
                 .collect();
             for number in 0..100 {
                 let received = file.read(LONGEST).expect("a message");
-                assert!(same(&received, &message(number, LONGEST)), "message {number}");
+                assert!(
+                    same(&received, &message(number, LONGEST)),
+                    "message {number}"
+                );
             }
             for write in writes {
                 assert_eq!(write.wait().status, STATUS_SUCCESS);

@@ -1,7 +1,9 @@
-//! The declarations for machines without a Windows Driver Kit: version 1 of the client's table, from the
-//! public documentation. Where the documentation is silent about an IRQL, none is given here.
+//! The declarations for machines without a Windows Driver Kit: version 1 of the client's table,
+//! from the public documentation. Where the documentation is silent about an IRQL, none is given
+//! here.
 //!
-//! Programs use the crate's root, never this module: on Windows the root holds the kit's own declarations.
+//! Programs use the crate's root, never this module: on Windows the root holds the kit's own
+//! declarations.
 #![allow(
     non_snake_case,
     non_camel_case_types,
@@ -18,12 +20,14 @@ use wdk_sys::{
 
 /// One endpoint of a channel, from `VmbChannelAllocate`.
 pub type VMBCHANNEL = HANDLE;
-/// An outgoing packet, from `VmbPacketAllocate` or in the caller's memory through `VmbPacketInitialize`.
+/// An outgoing packet, from `VmbPacketAllocate` or in the caller's memory through
+/// `VmbPacketInitialize`.
 pub type VMBPACKET = HANDLE;
 /// The completion context of one incoming packet, from the process-packet callback.
 pub type VMBPACKETCOMPLETION = HANDLE;
 
-/// Send: the packet is complete only when the peer's completion arrives; until then its resources are held.
+/// Send: the packet is complete only when the peer's completion arrives; until then its resources
+/// are held.
 pub const VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION: u32 = 0x1;
 /// Send with an MDL: the given length replaces the first MDL's own, up to the end of its last page.
 pub const VMBUS_CHANNEL_FORMAT_FLAG_FORCE_MDL_LENGTH: u32 = 0x2;
@@ -52,24 +56,29 @@ pub const VMBUS_CHANNEL_PROCESS_PACKET_FLAGS: u32 = VMBUS_CHANNEL_PROCESS_PACKET
 /// `VmbChannelPacketGetExternalData`: the caller only reads the data.
 pub const VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAG_READ_ONLY: u32 = 0x1;
 /// Every flag that `VmbChannelPacketGetExternalData` knows.
-pub const VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAGS: u32 = VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAG_READ_ONLY;
+pub const VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAGS: u32 =
+    VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAG_READ_ONLY;
 
 /// The version to ask for with a [`KMCL_CLIENT_INTERFACE_V1`].
 pub const KMCL_CLIENT_INTERFACE_VERSION_V1: u32 = 1;
 
 unsafe extern "C" {
-    /// The interface's type. Its value is in no public text: on Windows it is the kit's, elsewhere whoever
-    /// answers the query (a simulated machine, a test) defines this symbol with a value of its own.
+    /// The interface's type. Its value is in no public text: on Windows it is the kit's, elsewhere
+    /// whoever answers the query (a simulated machine, a test) defines this symbol with a value of
+    /// its own.
     pub static KMCL_CLIENT_INTERFACE_TYPE: GUID;
 }
 
-/// The channel opened. `PASSIVE_LEVEL`. A failure rolls the channel back to a state without traffic.
+/// The channel opened. `PASSIVE_LEVEL`. A failure rolls the channel back to a state without
+/// traffic.
 pub type EVT_VMB_CHANNEL_OPENED = Option<unsafe extern "C" fn(Channel: VMBCHANNEL) -> NTSTATUS>;
 /// The channel closed; its GPADLs are deleted in here. `PASSIVE_LEVEL`.
 pub type EVT_VMB_CHANNEL_CLOSED = Option<unsafe extern "C" fn(Channel: VMBCHANNEL)>;
-/// The channel stops delivering; every packet out is to be completed, nothing more sent. `PASSIVE_LEVEL`.
+/// The channel stops delivering; every packet out is to be completed, nothing more sent.
+/// `PASSIVE_LEVEL`.
 pub type EVT_VMB_CHANNEL_SUSPEND = Option<unsafe extern "C" fn(Channel: VMBCHANNEL)>;
-/// The channel is configured, nothing is delivered yet; must not wait for the peer. `PASSIVE_LEVEL`.
+/// The channel is configured, nothing is delivered yet; must not wait for the peer.
+/// `PASSIVE_LEVEL`.
 pub type EVT_VMB_CHANNEL_STARTED = Option<unsafe extern "C" fn(Channel: VMBCHANNEL)>;
 /// The channel delivers; may wait for the peer's answers. `PASSIVE_LEVEL`.
 pub type EVT_VMB_CHANNEL_POST_STARTED = Option<unsafe extern "C" fn(Channel: VMBCHANNEL)>;
@@ -88,9 +97,11 @@ pub type EVT_VMB_CHANNEL_PROCESSING_COMPLETE =
     Option<unsafe extern "C" fn(Channel: VMBCHANNEL, PacketsProcessed: u32)>;
 /// An outgoing packet is complete; `Buffer` is the peer's reply, if any, for the call only. At most
 /// `DISPATCH_LEVEL`.
-pub type EVT_VMB_PACKET_COMPLETION_ROUTINE =
-    Option<unsafe extern "C" fn(Packet: VMBPACKET, Status: NTSTATUS, Buffer: PVOID, BufferLength: u32)>;
-/// The device of `VmbClientChannelInitSetTargetPnp` was found, connecting to it failed. `PASSIVE_LEVEL`.
+pub type EVT_VMB_PACKET_COMPLETION_ROUTINE = Option<
+    unsafe extern "C" fn(Packet: VMBPACKET, Status: NTSTATUS, Buffer: PVOID, BufferLength: u32),
+>;
+/// The device of `VmbClientChannelInitSetTargetPnp` was found, connecting to it failed.
+/// `PASSIVE_LEVEL`.
 pub type EVT_VMB_CHANNEL_PNP_FAILURE =
     Option<unsafe extern "C" fn(Channel: VMBCHANNEL, FailureStatus: NTSTATUS)>;
 
@@ -113,7 +124,8 @@ pub type PFN_VMB_PACKET_COMPLETION_ROUTINE = EVT_VMB_PACKET_COMPLETION_ROUTINE;
 /// Pointer to an [`EVT_VMB_CHANNEL_PNP_FAILURE`].
 pub type PFN_VMB_CHANNEL_PNP_FAILURE = EVT_VMB_CHANNEL_PNP_FAILURE;
 
-/// What a channel calls when its state changes, for `VmbChannelInitSetStateChangeCallbacks`. Begin with
+/// What a channel calls when its state changes, for `VmbChannelInitSetStateChangeCallbacks`. Begin
+/// with
 /// [`VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT`](crate::VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT).
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone)]
@@ -138,8 +150,8 @@ pub type VMB_CHANNEL_STATE_CHANGE_CALLBACKS = _VMB_CHANNEL_STATE_CHANGE_CALLBACK
 /// Pointer to a [`VMB_CHANNEL_STATE_CHANGE_CALLBACKS`].
 pub type PVMB_CHANNEL_STATE_CHANGE_CALLBACKS = *mut _VMB_CHANNEL_STATE_CHANGE_CALLBACKS;
 
-/// Declares the table from one list, in the table's order: of each member its name, the names of its function
-/// type and of the pointer to it, and its signature.
+/// Declares the table from one list, in the table's order: of each member its name, the names of
+/// its function type and of the pointer to it, and its signature.
 macro_rules! client_interface {
     ($(
         $(#[$doc:meta])*
@@ -175,7 +187,8 @@ macro_rules! client_interface {
         pub const MEMBER_OFFSETS: [usize; MEMBERS.len()] =
             [$(offset_of!(_KMCL_CLIENT_INTERFACE_V1, $member)),*];
 
-        /// Asserts at compile time that `$struct` has each of the table's members where this module has it.
+        /// Asserts at compile time that `$struct` has each of the table's members where this module
+        /// has it.
         #[cfg(kmcl_sys_from_kit)]
         macro_rules! assert_same_members {
             ($struct:ty) => {
@@ -199,11 +212,13 @@ client_interface! {
         fn(ParentDeviceObject: PDEVICE_OBJECT, IsServer: BOOLEAN, Channel: *mut VMBCHANNEL) -> NTSTATUS;
     /// Disposes of a disabled channel.
     VmbChannelCleanup: FN_VMB_CHANNEL_CLEANUP, PFN_VMB_CHANNEL_CLEANUP = fn(Channel: VMBCHANNEL);
-    /// Describes a buffer to the peer, locked until the GPADL is deleted, and waits for its acknowledgement.
+    /// Describes a buffer to the peer, locked until the GPADL is deleted, and waits for its
+    /// acknowledgement.
     VmbChannelCreateGpadlFromBuffer: FN_VMB_CHANNEL_CREATE_GPADL_FROM_BUFFER,
         PFN_VMB_CHANNEL_CREATE_GPADL_FROM_BUFFER =
         fn(Channel: VMBCHANNEL, Flags: u32, Buffer: PVOID, ByteCount: u32, GpadlHandle: *mut u32) -> NTSTATUS;
-    /// Describes a chain of MDLs to the peer and waits for its acknowledgement. A length of 0 means to the end.
+    /// Describes a chain of MDLs to the peer and waits for its acknowledgement. A length of 0 means
+    /// to the end.
     VmbChannelCreateGpadlFromMdl: FN_VMB_CHANNEL_CREATE_GPADL_FROM_MDL,
         PFN_VMB_CHANNEL_CREATE_GPADL_FROM_MDL =
         fn(
@@ -261,7 +276,8 @@ client_interface! {
     /// Completes an incoming packet, with a reply if the peer asked for one.
     VmbChannelPacketComplete: FN_VMB_CHANNEL_PACKET_COMPLETE, PFN_VMB_CHANNEL_PACKET_COMPLETE =
         fn(PacketCompletionContext: VMBPACKETCOMPLETION, PacketCompletionBuffer: PVOID, BufSize: u32);
-    /// Has an incoming packet delivered again at `PASSIVE_LEVEL`; only inside the process-packet callback.
+    /// Has an incoming packet delivered again at `PASSIVE_LEVEL`; only inside the process-packet
+    /// callback.
     VmbChannelPacketDeferToPassive: FN_VMB_CHANNEL_PACKET_DEFER_TO_PASSIVE,
         PFN_VMB_CHANNEL_PACKET_DEFER_TO_PASSIVE = fn(PacketCompletionContext: VMBPACKETCOMPLETION);
     /// Declares an incoming packet unprocessable and halts the queue.
@@ -273,8 +289,8 @@ client_interface! {
         fn(PacketCompletionContext: VMBPACKETCOMPLETION, Flags: u32, Mdl: *mut PMDL) -> NTSTATUS;
     /// Stops the traffic; blocks until it stopped. On a disabled channel: it will start paused.
     VmbChannelPause: FN_VMB_CHANNEL_PAUSE, PFN_VMB_CHANNEL_PAUSE = fn(Channel: VMBCHANNEL);
-    /// Sends a packet and waits. `PASSIVE_LEVEL`; at most `DISPATCH_LEVEL` with a timeout of 0 and without waiting
-    /// for a completion.
+    /// Sends a packet and waits. `PASSIVE_LEVEL`; at most `DISPATCH_LEVEL` with a timeout of 0 and
+    /// without waiting for a completion.
     VmbChannelSendSynchronousRequest: FN_VMB_CHANNEL_SEND_SYNCHRONOUS_REQUEST,
         PFN_VMB_CHANNEL_SEND_SYNCHRONOUS_REQUEST =
         fn(
@@ -310,8 +326,8 @@ client_interface! {
     VmbClientChannelInitSetRingBufferPageCount: FN_VMB_CLIENT_CHANNEL_INIT_SET_RING_BUFFER_PAGE_COUNT,
         PFN_VMB_CLIENT_CHANNEL_INIT_SET_RING_BUFFER_PAGE_COUNT =
         fn(Channel: VMBCHANNEL, IncomingPageCount: u32, OutgoingPageCount: u32) -> NTSTATUS;
-    /// Has the library find the device through `PnP`, by type and perhaps instance; client endpoints only, before
-    /// enabling.
+    /// Has the library find the device through `PnP`, by type and perhaps instance; client
+    /// endpoints only, before enabling.
     VmbClientChannelInitSetTargetPnp: FN_VMB_CLIENT_CHANNEL_INIT_SET_TARGET_PNP,
         PFN_VMB_CLIENT_CHANNEL_INIT_SET_TARGET_PNP =
         fn(
@@ -342,7 +358,8 @@ client_interface! {
             ExternalDataMdl: PMDL,
             Flags: u32,
         ) -> NTSTATUS;
-    /// Sends a packet with a part of what an MDL describes; must wait for completion. A length of 0 means all.
+    /// Sends a packet with a part of what an MDL describes; must wait for completion. A length of 0
+    /// means all.
     VmbPacketSendWithExternalMdl: FN_VMB_PACKET_SEND_WITH_EXTERNAL_MDL,
         PFN_VMB_PACKET_SEND_WITH_EXTERNAL_MDL =
         fn(
@@ -379,7 +396,8 @@ pub type KMCL_CLIENT_INTERFACE_V1 = _KMCL_CLIENT_INTERFACE_V1;
 /// Pointer to a [`KMCL_CLIENT_INTERFACE_V1`].
 pub type PKMCL_CLIENT_INTERFACE_V1 = *mut _KMCL_CLIENT_INTERFACE_V1;
 
-// The layout that the bus driver expects on 64-bit systems; components shipped with Windows ask for 360 bytes.
+// The layout that the bus driver expects on 64-bit systems; components shipped with Windows ask for
+// 360 bytes.
 const _: () = {
     assert!(INTERFACE_SIZE == 32);
     assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == 360);

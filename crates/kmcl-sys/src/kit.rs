@@ -1,5 +1,5 @@
-//! The declarations that the build script generated from the kit's `vmbuskernelmodeclientlibapi.h`, and the
-//! assertion that they agree with the committed ones.
+//! The declarations that the build script generated from the kit's `vmbuskernelmodeclientlibapi.h`,
+//! and the assertion that they agree with the committed ones.
 #![allow(
     non_snake_case,
     non_camel_case_types,
@@ -30,7 +30,8 @@ const _: () = {
         "the kit's KMCL_CLIENT_INTERFACE_VERSION_V1 is another"
     );
 
-    /// Asserts that each field of the state-change callbacks lies where the committed declaration has it.
+    /// Asserts that each field of the state-change callbacks lies where the committed declaration
+    /// has it.
     macro_rules! assert_same_callbacks {
         ($($field:ident)*) => {
             $(assert!(

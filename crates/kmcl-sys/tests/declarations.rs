@@ -1,10 +1,11 @@
-//! The committed declarations against the documentation's prototypes, by text: a parameter too many, two of them
-//! swapped, or a member out of its place changes nothing that a compiler sees until a kernel crashes.
+//! The committed declarations against the documentation's prototypes, by text: a parameter too
+//! many, two of them swapped, or a member out of its place changes nothing that a compiler sees
+//! until a kernel crashes.
 #![cfg(not(windows))]
 
 use kmcl_sys::{
-    KMCL_CLIENT_INTERFACE_TYPE, KMCL_CLIENT_INTERFACE_V1, MEMBER_COUNT, VMB_CHANNEL_STATE_CHANGE_CALLBACKS,
-    VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT, VMBCHANNEL,
+    KMCL_CLIENT_INTERFACE_TYPE, KMCL_CLIENT_INTERFACE_V1, MEMBER_COUNT,
+    VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT, VMBCHANNEL,
     committed::{MEMBER_OFFSETS, MEMBERS},
 };
 use wdk_sys_lite::{GUID, INTERFACE, NTSTATUS};
@@ -52,7 +53,8 @@ fn c_type(rust: &str) -> String {
     }
 }
 
-/// The C prototype of a function whose parameters and result are written `(name: type, ...) -> type`.
+/// The C prototype of a function whose parameters and result are written `(name: type, ...) ->
+/// type`.
 fn c_prototype(name: &str, signature: &str) -> String {
     let (parameters, result) = signature
         .split_once(')')
@@ -114,7 +116,9 @@ fn declared() -> Vec<[String; 4]> {
         .split(';')
         .filter(|member| !member.trim().is_empty())
         .map(|member| {
-            let (names, signature) = member.split_once("= fn").expect("each member has a signature");
+            let (names, signature) = member
+                .split_once("= fn")
+                .expect("each member has a signature");
             let (name, types) = names.split_once(':').expect("each member has a name");
             let (function, pointer) = types.split_once(',').expect("each member has two types");
             [name, function, pointer, signature].map(|part| part.trim().to_owned())
@@ -155,7 +159,10 @@ fn every_callback_has_the_documented_prototype() {
                 .split_once("extern \"C\" fn")
                 .expect("a callback is a C function");
             let (signature, _) = signature.split_once(">;").expect("the declaration ends");
-            c_prototype(&format!("EVT_{name}"), signature.trim_end_matches([',', ' ']))
+            c_prototype(
+                &format!("EVT_{name}"),
+                signature.trim_end_matches([',', ' ']),
+            )
         })
         .collect();
     assert_eq!(declared, documented("EVT_"));

@@ -1,8 +1,10 @@
-//! Instructions of the safe path against the raw calls, counted by valgrind: `cargo bench -p kmcl --bench instructions`.
+//! Instructions of the safe path against the raw calls, counted by valgrind: `cargo bench -p kmcl
+//! --bench instructions`.
 //!
-//! The program runs itself under `valgrind --tool=callgrind`, twice for each side of a pair with different numbers of rounds; the
-//! difference over the difference of rounds is the cost of one round, without start and end of the program. The counts do not depend on
-//! the machine's load, and repeat exactly. A pair whose safe side takes more than [`GOAL`] times the raw side's
+//! The program runs itself under `valgrind --tool=callgrind`, twice for each side of a pair with
+//! different numbers of rounds; the difference over the difference of rounds is the cost of one
+//! round, without start and end of the program. The counts do not depend on the machine's load, and
+//! repeat exactly. A pair whose safe side takes more than [`GOAL`] times the raw side's
 //! instructions fails the run, as does pool that is allocated in the steady state.
 #![allow(missing_docs, reason = "a program")]
 #![allow(
@@ -107,9 +109,13 @@ fn cost(side: &str, pair: &Pair) -> Result<(f64, f64), String> {
     let [few, many] = ROUNDS;
     let (first, first_allocations) = count(side, pair, few)?;
     let (second, second_allocations) = count(side, pair, many)?;
-    let each =
-        |few_cost: u64, many_cost: u64| many_cost.saturating_sub(few_cost) as f64 / (many - few) as f64;
-    Ok((each(first, second), each(first_allocations, second_allocations)))
+    let each = |few_cost: u64, many_cost: u64| {
+        many_cost.saturating_sub(few_cost) as f64 / (many - few) as f64
+    };
+    Ok((
+        each(first, second),
+        each(first_allocations, second_allocations),
+    ))
 }
 
 fn report(filter: Option<&str>) -> Result<bool, String> {

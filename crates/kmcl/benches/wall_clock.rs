@@ -1,4 +1,5 @@
-//! Time of the safe path and of the raw calls on this machine: `cargo bench -p kmcl --bench wall_clock`.
+//! Time of the safe path and of the raw calls on this machine: `cargo bench -p kmcl --bench
+//! wall_clock`.
 #![allow(missing_docs, reason = "a program")]
 #![allow(
     clippy::cast_possible_truncation,

@@ -10,8 +10,8 @@
 //!         +- gives out `Sender`s
 //! ```
 //!
-//! Who may do what follows from what there is: a [`ChannelConfig`] has the setters, a [`Channel`] is enabled, and a
-//! [`Sender`] comes only from the callbacks of a channel that is open.
+//! Who may do what follows from what there is: a [`ChannelConfig`] has the setters, a [`Channel`]
+//! is enabled, and a [`Sender`] comes only from the callbacks of a channel that is open.
 //!
 //! ```
 //! # use kmcl::{channel::{Channel, Handler}, interface::Interface, irql::Passive, status::Error};
@@ -34,8 +34,8 @@
 //! }
 //! ```
 //!
-//! A guest's channel is always disabled after it was closed, by whichever side: then only [`Channel::disable`] and a new
-//! `enable` bring it back.
+//! A guest's channel is always disabled after it was closed, by whichever side: then only
+//! [`Channel::disable`] and a new `enable` bring it back.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -45,8 +45,9 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use kmcl_sys::{
-    KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT,
-    VMBCHANNEL, VMBPACKETCOMPLETION, VMBUS_CHANNEL_INIT_FLAG_IS_PIPE,
+    KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS,
+    VMB_CHANNEL_STATE_CHANGE_CALLBACKS_INIT, VMBCHANNEL, VMBPACKETCOMPLETION,
+    VMBUS_CHANNEL_INIT_FLAG_IS_PIPE,
 };
 use wdk_sys::{GUID, NTSTATUS, PDEVICE_OBJECT, PVOID, STATUS_SUCCESS, UNICODE_STRING};
 
@@ -63,7 +64,8 @@ use crate::sync::{Confined, Gate, NotForHandlers};
 
 const TAG: Tag = Tag::new(*b"KmCh");
 
-/// Calls a function of the interface's table: every member was checked to be a function when the interface was queried.
+/// Calls a function of the interface's table: every member was checked to be a function when the
+/// interface was queried.
 macro_rules! call {
     ($table:expr, $member:ident($($argument:expr),* $(,)?)) => {
         ($table.$member.unwrap_unchecked())($($argument),*)
@@ -73,15 +75,18 @@ pub(crate) use call;
 
 /// What a driver does with a channel.
 ///
-/// Every method may run on any processor, and several at a time; none is called before `enable` or after `disable` has returned.
-/// (A [`completed`](Handler::completed) that has given its packet up may still be running then; the handler lives until it has returned.)
-/// State callbacks run at `PASSIVE_LEVEL`; they must not wait for the channel itself, and the witness they get does not allow it.
+/// Every method may run on any processor, and several at a time; none is called before `enable` or
+/// after `disable` has returned. (A [`completed`](Handler::completed) that has given its packet up
+/// may still be running then; the handler lives until it has returned.) State callbacks run at
+/// `PASSIVE_LEVEL`; they must not wait for the channel itself, and the witness they get does not
+/// allow it.
 pub trait Handler: Send + Sync + Sized + 'static {
     /// What travels with a packet that is sent with [`Sender::transaction`].
     type Transaction: Transaction;
 
-    /// The channel has been opened; nothing is sent yet. An error rolls back to a channel without traffic. Whether
-    /// [`Handler::closed`] is called then, no text says: drop here what was kept. The GPADLs are deleted either way.
+    /// The channel has been opened; nothing is sent yet. An error rolls back to a channel without
+    /// traffic. Whether [`Handler::closed`] is called then, no text says: drop here what was kept.
+    /// The GPADLs are deleted either way.
     ///
     /// # Errors
     ///
@@ -91,8 +96,8 @@ pub trait Handler: Send + Sync + Sized + 'static {
         Ok(())
     }
 
-    /// The channel is configured and sends may be queued; nothing is received yet, so replies come after this has returned. Must not
-    /// wait for packets.
+    /// The channel is configured and sends may be queued; nothing is received yet, so replies come
+    /// after this has returned. Must not wait for packets.
     fn started(&self, cx: &mut Context<'_, Self>) {
         let _ = cx;
     }
@@ -104,23 +109,29 @@ pub trait Handler: Send + Sync + Sized + 'static {
         let _ = cx;
     }
 
-    /// Nothing is received until the next start, and the library has closed the way out. What was received and detached must be completed
-    /// soon: whoever disabled the channel waits for it.
+    /// Nothing is received until the next start, and the library has closed the way out. What was
+    /// received and detached must be completed soon: whoever disabled the channel waits for it.
     fn suspended(&self, cx: &mut Context<'_, Self>) {
         let _ = cx;
     }
 
-    /// The channel is closed. Packets of its own that the handler keeps must be dropped, for whoever drops the channel waits for them; a
-    /// sender that is kept does no harm, and fails from now on.
+    /// The channel is closed. Packets of its own that the handler keeps must be dropped, for
+    /// whoever drops the channel waits for them; a sender that is kept does no harm, and fails from
+    /// now on.
     fn closed(&self, cx: &mut Context<'_, Self>) {
         let _ = cx;
     }
 
-    /// A packet has come. It must become a [`Disposition`]: completed, detached, deferred or failed.
+    /// A packet has come. It must become a [`Disposition`]: completed, detached, deferred or
+    /// failed.
     ///
-    /// IRQL: `DISPATCH_LEVEL` or below; `PASSIVE_LEVEL` with [`ChannelConfig::incoming_at_passive`] or after a deferral, though the witness
-    /// is the same.
-    fn process_packet<'c>(&self, cx: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c>;
+    /// IRQL: `DISPATCH_LEVEL` or below; `PASSIVE_LEVEL` with [`ChannelConfig::incoming_at_passive`]
+    /// or after a deferral, though the witness is the same.
+    fn process_packet<'c>(
+        &self,
+        cx: &mut Running<'c, Self>,
+        packet: Incoming<'c, Self>,
+    ) -> Disposition<'c>;
 
     /// A batch of packets is over. Only a hint: when exactly it comes is documented in two ways.
     fn processing_complete(&self, cx: &mut Running<'_, Self>, packets: u32) {
@@ -129,10 +140,13 @@ pub trait Handler: Send + Sync + Sized + 'static {
 
     /// A packet sent with [`OwnedPacket::send`](crate::packet::OwnedPacket::send) is back.
     ///
-    /// It may run inside that call, on the same stack: a lock that is taken here must not be held while sending. A packet that is sent from here with
-    /// [`Mode::Notify`](crate::packet::Mode::Notify) may come back one frame deeper, and so may one that is sent from there: whoever has many to send
-    /// does it in a loop elsewhere. (With [`Mode::Transact`](crate::packet::Mode::Transact) the host's answer comes first, from another stack; but a packet
-    /// that came back with an error is not to be sent again from here.) IRQL: `DISPATCH_LEVEL` or below.
+    /// It may run inside that call, on the same stack: a lock that is taken here must not be held
+    /// while sending. A packet that is sent from here with
+    /// [`Mode::Notify`](crate::packet::Mode::Notify) may come back one frame deeper, and so may one
+    /// that is sent from there: whoever has many to send does it in a loop elsewhere. (With
+    /// [`Mode::Transact`](crate::packet::Mode::Transact) the host's answer comes first, from
+    /// another stack; but a packet that came back with an error is not to be sent again from here.)
+    /// IRQL: `DISPATCH_LEVEL` or below.
     fn completed(&self, cx: &mut Running<'_, Self>, done: Completed<'_, Self>);
 
     /// The device was found and could not be connected to. KMCL says so only for a channel with
@@ -163,14 +177,16 @@ impl<'c, H: Handler> Context<'c, H> {
         &mut self.irql
     }
 
-    /// Sets the latency of signals to the host, in units of 100 ns, and gives the old one. From `opened` to `closed`, both included.
+    /// Sets the latency of signals to the host, in units of 100 ns, and gives the old one. From
+    /// `opened` to `closed`, both included.
     ///
     /// # Errors
     ///
     /// KMCL's.
     pub fn set_interrupt_latency(&mut self, latency: u16) -> Result<u16, Error> {
         let mut original = 0;
-        // SAFETY: this is a state callback, between `opened` and `closed`; the old value is writable.
+        // SAFETY: this is a state callback, between `opened` and `closed`; the old value is
+        // writable.
         Status::check(unsafe {
             call!(
                 self.shared.table(),
@@ -180,8 +196,8 @@ impl<'c, H: Handler> Context<'c, H> {
         Ok(original)
     }
 
-    /// Address and size of the device's MMIO space, as KMCL reports it: whether the address is virtual or physical is documented both ways,
-    /// so it is a number. From `opened` on.
+    /// Address and size of the device's MMIO space, as KMCL reports it: whether the address is
+    /// virtual or physical is documented both ways, so it is a number. From `opened` on.
     #[must_use]
     pub fn mmio_space(&self) -> (u64, u64) {
         let (mut address, mut size) = (0, 0);
@@ -195,15 +211,16 @@ impl<'c, H: Handler> Context<'c, H> {
         (address, size)
     }
 
-    /// A way to send, which may be kept. It works from [`Handler::started`] until the channel is suspended; then it fails until the
-    /// next start.
+    /// A way to send, which may be kept. It works from [`Handler::started`] until the channel is
+    /// suspended; then it fails until the next start.
     #[must_use]
     pub fn sender(&self) -> Sender<H> {
         Sender::new(self.shared.owner())
     }
 }
 
-/// What [`Handler::post_started`] is given: as [`Context`], with a witness that allows waiting for a reply.
+/// What [`Handler::post_started`] is given: as [`Context`], with a witness that allows waiting for
+/// a reply.
 ///
 /// # Invariants
 ///
@@ -257,19 +274,22 @@ impl<'c, H: Handler> Running<'c, H> {
     }
 }
 
-/// What a channel's owner, its callbacks, senders and packets share; senders may outlive the channel with it.
+/// What a channel's owner, its callbacks, senders and packets share; senders may outlive the
+/// channel with it.
 ///
 /// # Invariants
 ///
-/// While `packets` can be acquired or is held, and until the last callback of the states and of received packets has returned, `channel` is an
-/// allocated channel of `interface`'s, and `interface`, `nodes` and `handler` are there: the channel's owner waits for `packets` before it gives them up.
-/// It is in nonpaged pool and stays there; the channel's pointer is its address.
+/// While `packets` can be acquired or is held, and until the last callback of the states and of
+/// received packets has returned, `channel` is an allocated channel of `interface`'s, and
+/// `interface`, `nodes` and `handler` are there: the channel's owner waits for `packets` before it
+/// gives them up. It is in nonpaged pool and stays there; the channel's pointer is its address.
 pub(crate) struct Shared<H: Handler> {
     /// A copy of the interface's table, one step nearer than the interface's own.
     functions: KMCL_CLIENT_INTERFACE_V1,
     pub(crate) channel: VMBCHANNEL,
     pub(crate) maximum_packet_size: AtomicU32,
-    /// Held as long as a packet, its node, an incoming packet's completion or the completion routine's call is out.
+    /// Held as long as a packet, its node, an incoming packet's completion or the completion
+    /// routine's call is out.
     pub(crate) packets: Gate,
     /// Held for the time of a send; closed while the channel is not started.
     pub(crate) gate: Gate,
@@ -280,17 +300,20 @@ pub(crate) struct Shared<H: Handler> {
     pub(crate) nodes: ManuallyDrop<LookasideList<Node<H>>>,
     pub(crate) handler: ManuallyDrop<H>,
     pub(crate) gpadls: crate::gpadl::List,
-    /// Memory of synchronous requests that failed, which the host may have until the channel is disabled.
+    /// Memory of synchronous requests that failed, which the host may have until the channel is
+    /// disabled.
     pub(crate) lent: Lent,
     interface: ManuallyDrop<Interface>,
-    /// What KMCL is given pointers to: no text says whether it copies them, so they stay until after the cleanup.
+    /// What KMCL is given pointers to: no text says whether it copies them, so they stay until
+    /// after the cleanup.
     callbacks: UnsafeCell<VMB_CHANNEL_STATE_CHANGE_CALLBACKS>,
     name: UnsafeCell<UNICODE_STRING>,
     target: UnsafeCell<[GUID; 2]>,
 }
 
-// SAFETY: the channel handle may be used from any thread, a handler is `Send` and `Sync`, the cells are written only while the channel is being
-// configured, by its one owner; the rest is made to be shared.
+// SAFETY: the channel handle may be used from any thread, a handler is `Send` and `Sync`, the cells
+// are written only while the channel is being configured, by its one owner; the rest is made to be
+// shared.
 unsafe impl<H: Handler> Send for Shared<H> {}
 // SAFETY: as above.
 unsafe impl<H: Handler> Sync for Shared<H> {}
@@ -305,15 +328,20 @@ impl<H: Handler> Shared<H> {
     ///
     /// # Safety
     ///
-    /// Called once; the channel is cleaned up and `packets` has run down, so that nobody uses any of them again.
+    /// Called once; the channel is cleaned up and `packets` has run down, so that nobody uses any
+    /// of them again.
     unsafe fn drop_parts(&self) {
         // SAFETY: all are initialised; what is read here is the only copy that is ever dropped.
         unsafe {
-            drop(ManuallyDrop::into_inner(core::ptr::read(&raw const self.nodes)));
+            drop(ManuallyDrop::into_inner(core::ptr::read(
+                &raw const self.nodes,
+            )));
             drop(ManuallyDrop::into_inner(core::ptr::read(
                 &raw const self.interface,
             )));
-            drop(ManuallyDrop::into_inner(core::ptr::read(&raw const self.handler)));
+            drop(ManuallyDrop::into_inner(core::ptr::read(
+                &raw const self.handler,
+            )));
         }
     }
 
@@ -324,7 +352,8 @@ impl<H: Handler> Shared<H> {
     }
 }
 
-/// What is shared, as a callback or a packet has it: without a count, and with a pointer from which an owner can be made.
+/// What is shared, as a callback or a packet has it: without a count, and with a pointer from which
+/// an owner can be made.
 ///
 /// # Invariants
 ///
@@ -377,7 +406,8 @@ impl<H: Handler> SharedRef<'_, H> {
 /// A channel of the library's in whichever state, owned: what the three public states wrap.
 struct Owned<H: Handler> {
     shared: PoolArc<Shared<H>>,
-    /// Not to be sent to other threads: a handler, which is `Send`, can then not own the channel that waits for it.
+    /// Not to be sent to other threads: a handler, which is `Send`, can then not own the channel
+    /// that waits for it.
     _confined: NotForHandlers,
 }
 
@@ -400,28 +430,33 @@ impl<H: Handler> Drop for Owned<H> {
             core::mem::forget(self.shared.clone());
             return;
         }
-        // SAFETY: PASSIVE_LEVEL as just read; an owner never runs in a channel callback, as it cannot leave its thread (see `_confined`).
+        // SAFETY: PASSIVE_LEVEL as just read; an owner never runs in a channel callback, as it
+        // cannot leave its thread (see `_confined`).
         let mut irql = unsafe { Passive::assume() };
         let shared = &self.shared;
         shared.packets.close(&mut irql);
-        // SAFETY: the channel is allocated and disabled, and every packet is back, as is every call of a completion routine: `packets` has run
-        // down. No other callback runs on a disabled channel, so nobody but this owner uses what is dropped here, once (senders find `packets` closed).
+        // SAFETY: the channel is allocated and disabled, and every packet is back, as is every call
+        // of a completion routine: `packets` has run down. No other callback runs on a disabled
+        // channel, so nobody but this owner uses what is dropped here, once (senders find `packets`
+        // closed).
         unsafe {
             call!(shared.table(), VmbChannelCleanup(shared.channel));
             shared.drop_parts();
         }
-        // What a request has left that ended after the channel was disabled. Senders may keep what is shared, but not this.
+        // What a request has left that ended after the channel was disabled. Senders may keep what
+        // is shared, but not this.
         shared.lent.free(&mut irql);
     }
 }
 
-/// A channel that is being configured: it has never been enabled. Dropped, it is cleaned up, at `PASSIVE_LEVEL`; dropped above, it leaks,
-/// and debug builds say so.
+/// A channel that is being configured: it has never been enabled. Dropped, it is cleaned up, at
+/// `PASSIVE_LEVEL`; dropped above, it leaks, and debug builds say so.
 ///
 /// # Invariants
 ///
-/// The channel is allocated and disabled, and its callbacks are registered; this is its one owner, in the thread that allocated it or, in
-/// a [`PassiveCell`](crate::sync::PassiveCell), in one that passes it on. What a setter was given pointers to stays until after the cleanup.
+/// The channel is allocated and disabled, and its callbacks are registered; this is its one owner,
+/// in the thread that allocated it or, in a [`PassiveCell`](crate::sync::PassiveCell), in one that
+/// passes it on. What a setter was given pointers to stays until after the cleanup.
 pub struct ChannelConfig<H: Handler>(Owned<H>);
 
 impl Interface {
@@ -429,11 +464,13 @@ impl Interface {
     ///
     /// # Errors
     ///
-    /// The status of `VmbChannelAllocate` or of a setter that the library itself needs, or [`Error::NoMemory`].
+    /// The status of `VmbChannelAllocate` or of a setter that the library itself needs, or
+    /// [`Error::NoMemory`].
     ///
     /// # Safety
     ///
-    /// `parent` is the device object of a device on a VMBus channel, and stays valid for as long as the channel lives.
+    /// `parent` is the device object of a device on a VMBus channel, and stays valid for as long as
+    /// the channel lives.
     pub unsafe fn channel<H: Handler>(
         &self,
         parent: PDEVICE_OBJECT,
@@ -444,7 +481,12 @@ impl Interface {
         routes::set(self.table());
         let mut channel: VMBCHANNEL = core::ptr::null_mut();
         // SAFETY: PASSIVE_LEVEL by the witness; a client endpoint; the parent is the caller's word.
-        Status::check(unsafe { call!(self.table(), VmbChannelAllocate(parent, 0, &raw mut channel)) })?;
+        Status::check(unsafe {
+            call!(
+                self.table(),
+                VmbChannelAllocate(parent, 0, &raw mut channel)
+            )
+        })?;
         let shared = Shared {
             functions: *self.table(),
             channel,
@@ -465,7 +507,8 @@ impl Interface {
         let shared = match PoolArc::try_new(shared, TAG) {
             Ok(shared) => shared,
             Err(OutOfMemory(shared)) => {
-                // SAFETY: the channel was allocated above, is disabled, and nobody else knows it; the parts are dropped once, here.
+                // SAFETY: the channel was allocated above, is disabled, and nobody else knows it;
+                // the parts are dropped once, here.
                 unsafe {
                     call!(self.table(), VmbChannelCleanup(channel));
                     shared.drop_parts();
@@ -502,8 +545,9 @@ impl<H: Handler> ChannelConfig<H> {
         callbacks.EvtChannelSuspend = Some(on_suspend::<H>);
         callbacks.EvtChannelStarted = Some(on_started::<H>);
         callbacks.EvtChannelPostStarted = Some(on_post_started::<H>);
-        // SAFETY: the channel is allocated and has not been enabled; the pointer is to what is shared, in its place, which outlives the channel; the
-        // callbacks have KMCL's signatures and find it through that pointer.
+        // SAFETY: the channel is allocated and has not been enabled; the pointer is to what is
+        // shared, in its place, which outlives the channel; the callbacks have KMCL's signatures
+        // and find it through that pointer.
         unsafe {
             self.0.shared.callbacks.get().write(callbacks);
             call!(
@@ -525,16 +569,23 @@ impl<H: Handler> ChannelConfig<H> {
         }
     }
 
-    /// The largest message that is ever sent inline, in bytes. A larger one is [`Error::TooLarge`] before KMCL sees it.
+    /// The largest message that is ever sent inline, in bytes. A larger one is [`Error::TooLarge`]
+    /// before KMCL sees it.
     ///
-    /// KMCL sizes its buffers by it and has a default that is documented nowhere, so each driver should set it. Without it nothing is checked here.
+    /// KMCL sizes its buffers by it and has a default that is documented nowhere, so each driver
+    /// should set it. Without it nothing is checked here.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidLength`] for 0, or KMCL's.
-    pub fn maximum_packet_size(&mut self, bytes: u32, _irql: &mut Passive<'_>) -> Result<&mut Self, Error> {
+    pub fn maximum_packet_size(
+        &mut self,
+        bytes: u32,
+        _irql: &mut Passive<'_>,
+    ) -> Result<&mut Self, Error> {
         let bytes = not_zero(bytes)?;
-        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been
+        // enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -548,7 +599,8 @@ impl<H: Handler> ChannelConfig<H> {
         Ok(self)
     }
 
-    /// How many bytes of external data a packet may describe, and in a chain of how many MDLs: for a channel with any.
+    /// How many bytes of external data a packet may describe, and in a chain of how many MDLs: for
+    /// a channel with any.
     ///
     /// # Errors
     ///
@@ -560,7 +612,8 @@ impl<H: Handler> ChannelConfig<H> {
         _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
         let (bytes, chain) = (not_zero(bytes)?, not_zero(chain)?);
-        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been
+        // enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -570,8 +623,8 @@ impl<H: Handler> ChannelConfig<H> {
         Ok(self)
     }
 
-    /// The size of the two rings, in pages of 4 KiB of data each. The defaults are documented nowhere: what is to be under way at a time must fit, the
-    /// largest message above all.
+    /// The size of the two rings, in pages of 4 KiB of data each. The defaults are documented
+    /// nowhere: what is to be under way at a time must fit, the largest message above all.
     ///
     /// # Errors
     ///
@@ -583,23 +636,34 @@ impl<H: Handler> ChannelConfig<H> {
         _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
         let (incoming, outgoing) = (not_zero(incoming)?, not_zero(outgoing)?);
-        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never been enabled.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never
+        // been enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
-                VmbClientChannelInitSetRingBufferPageCount(self.0.channel(), incoming.get(), outgoing.get())
+                VmbClientChannelInitSetRingBufferPageCount(
+                    self.0.channel(),
+                    incoming.get(),
+                    outgoing.get()
+                )
             )
         })?;
         Ok(self)
     }
 
-    /// The size of KMCL's context for each incoming packet, in bytes. Version 1 has no way to reach it.
+    /// The size of KMCL's context for each incoming packet, in bytes. Version 1 has no way to reach
+    /// it.
     ///
     /// # Errors
     ///
     /// KMCL's.
-    pub fn client_context_size(&mut self, bytes: u32, _irql: &mut Passive<'_>) -> Result<&mut Self, Error> {
-        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
+    pub fn client_context_size(
+        &mut self,
+        bytes: u32,
+        _irql: &mut Passive<'_>,
+    ) -> Result<&mut Self, Error> {
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been
+        // enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -625,7 +689,8 @@ impl<H: Handler> ChannelConfig<H> {
             MaximumLength: bytes,
             Buffer: name.as_ptr().cast_mut(),
         };
-        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled; the string is kept with the channel, its text is static.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been
+        // enabled; the string is kept with the channel, its text is static.
         Status::check(unsafe {
             self.0.shared.name.get().write(string);
             call!(
@@ -642,7 +707,8 @@ impl<H: Handler> ChannelConfig<H> {
     ///
     /// KMCL's.
     pub fn pipe(&mut self, _irql: &mut Passive<'_>) -> Result<&mut Self, Error> {
-        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been enabled.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated and has never been
+        // enabled.
         Status::check(unsafe {
             call!(
                 self.0.table(),
@@ -652,7 +718,8 @@ impl<H: Handler> ChannelConfig<H> {
         Ok(self)
     }
 
-    /// Lets KMCL find the device by interface type, and instance if one is given, instead of by the parent device.
+    /// Lets KMCL find the device by interface type, and instance if one is given, instead of by the
+    /// parent device.
     ///
     /// # Errors
     ///
@@ -664,7 +731,8 @@ impl<H: Handler> ChannelConfig<H> {
         _irql: &mut Passive<'_>,
     ) -> Result<&mut Self, Error> {
         let target = self.0.shared.target.get();
-        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never been enabled; the GUIDs are kept with the channel.
+        // SAFETY: PASSIVE_LEVEL by the witness; the channel is allocated, a client's, and has never
+        // been enabled; the GUIDs are kept with the channel.
         Status::check(unsafe {
             target.write([interface_type, instance.unwrap_or_default()]);
             let target = target.cast::<GUID>();
@@ -728,7 +796,8 @@ impl<H: Handler> ChannelConfig<H> {
         &self.0.shared.handler
     }
 
-    /// Connects to the host's offer, or waits for one without blocking. Callbacks may run before this returns.
+    /// Connects to the host's offer, or waits for one without blocking. Callbacks may run before
+    /// this returns.
     ///
     /// # Errors
     ///
@@ -738,9 +807,13 @@ impl<H: Handler> ChannelConfig<H> {
     }
 }
 
-fn enable<H: Handler>(owned: Owned<H>, _irql: &mut Passive<'_>) -> Result<Channel<H>, (Error, Owned<H>)> {
+fn enable<H: Handler>(
+    owned: Owned<H>,
+    _irql: &mut Passive<'_>,
+) -> Result<Channel<H>, (Error, Owned<H>)> {
     owned.shared.progress.enabling();
-    // SAFETY: the channel is allocated and disabled, its callbacks are registered, and what is shared is in place.
+    // SAFETY: the channel is allocated and disabled, its callbacks are registered, and what is
+    // shared is in place.
     match Status::check(unsafe { call!(owned.table(), VmbChannelEnable(owned.channel())) }) {
         Ok(()) => Ok(Channel {
             owned: core::mem::ManuallyDrop::new(owned),
@@ -751,10 +824,11 @@ fn enable<H: Handler>(owned: Owned<H>, _irql: &mut Passive<'_>) -> Result<Channe
 
 /// An enabled channel, owned.
 ///
-/// It cannot be sent to another thread, so that a [`Handler`] cannot own the channel that waits for its callbacks; a
-/// [`PassiveCell`](crate::sync::PassiveCell) keeps one in a device's context. Dropping it disables the channel, which waits until
-/// every received packet is completed and every packet handed out is back. Dropped above `PASSIVE_LEVEL` it cannot wait: it
-/// leaks, and debug builds say so.
+/// It cannot be sent to another thread, so that a [`Handler`] cannot own the channel that waits for
+/// its callbacks; a [`PassiveCell`](crate::sync::PassiveCell) keeps one in a device's context.
+/// Dropping it disables the channel, which waits until every received packet is completed and every
+/// packet handed out is back. Dropped above `PASSIVE_LEVEL` it cannot wait: it leaks, and debug
+/// builds say so.
 ///
 /// # Invariants
 ///
@@ -772,11 +846,13 @@ pub struct Channel<H: Handler> {
     owned: core::mem::ManuallyDrop<Owned<H>>,
 }
 
-/// A channel that was enabled and is disabled. Dropped, it is cleaned up, at `PASSIVE_LEVEL`; dropped above, it leaks, and debug builds say so.
+/// A channel that was enabled and is disabled. Dropped, it is cleaned up, at `PASSIVE_LEVEL`;
+/// dropped above, it leaks, and debug builds say so.
 ///
 /// # Invariants
 ///
-/// As [`ChannelConfig`]; no callback runs, but perhaps the rest of a [`Handler::completed`] that has given its packet up.
+/// As [`ChannelConfig`]; no callback runs, but perhaps the rest of a [`Handler::completed`] that
+/// has given its packet up.
 pub struct ClosedChannel<H: Handler>(Owned<H>);
 
 // SAFETY: a channel's owner may be any thread at PASSIVE_LEVEL outside callbacks.
@@ -808,7 +884,8 @@ impl<H: Handler> Channel<H> {
         &self.owned.shared
     }
 
-    /// Closes the channel. Waits until every received packet is completed and the `closed` callback has run.
+    /// Closes the channel. Waits until every received packet is completed and the `closed` callback
+    /// has run.
     pub fn disable(self, irql: &mut Passive<'_>) -> ClosedChannel<H> {
         let mut this = core::mem::ManuallyDrop::new(self);
         this.disable_now(irql);
@@ -823,7 +900,8 @@ impl<H: Handler> Channel<H> {
         self.owned.shared.lent.free(irql);
     }
 
-    /// Pauses: nothing is received until [`Channel::start`]. Waits until every received packet is completed.
+    /// Pauses: nothing is received until [`Channel::start`]. Waits until every received packet is
+    /// completed.
     pub fn pause(&self, _irql: &mut Passive<'_>) {
         // SAFETY: the channel is enabled; PASSIVE_LEVEL outside callbacks by the witness.
         unsafe { call!(self.owned.table(), VmbChannelPause(self.owned.channel())) };
@@ -835,7 +913,8 @@ impl<H: Handler> Channel<H> {
         unsafe { call!(self.owned.table(), VmbChannelStart(self.owned.channel())) };
     }
 
-    /// How many received packets may be outstanding. A higher quota starts a stalled queue only when the next packet is completed.
+    /// How many received packets may be outstanding. A higher quota starts a stalled queue only
+    /// when the next packet is completed.
     ///
     /// # Errors
     ///
@@ -879,8 +958,8 @@ impl<H: Handler> Channel<H> {
     }
 }
 
-/// A channel in whichever state, or none: what a device's context keeps, in a [`PassiveCell`](crate::sync::PassiveCell), while the device goes
-/// through its power states.
+/// A channel in whichever state, or none: what a device's context keeps, in a
+/// [`PassiveCell`](crate::sync::PassiveCell), while the device goes through its power states.
 ///
 /// | callback of the device | with the slot |
 /// |---|---|
@@ -957,7 +1036,8 @@ impl<H: Handler> Drop for Channel<H> {
             debug_assert!(false, "a channel is dropped above PASSIVE_LEVEL and leaks");
             return;
         }
-        // SAFETY: PASSIVE_LEVEL as just read; an owner never runs in a channel callback, as it cannot leave its thread.
+        // SAFETY: PASSIVE_LEVEL as just read; an owner never runs in a channel callback, as it
+        // cannot leave its thread.
         let mut irql = unsafe { Passive::assume() };
         self.disable_now(&mut irql);
         // SAFETY: the owned part is dropped once, here.
@@ -969,12 +1049,18 @@ impl<H: Handler> Drop for Channel<H> {
 
 /// # Safety
 ///
-/// This is a callback of KMCL's, which lasts for `'c`, for a channel whose pointer `ChannelConfig::register` set, for the same handler type.
+/// This is a callback of KMCL's, which lasts for `'c`, for a channel whose pointer
+/// `ChannelConfig::register` set, for the same handler type.
 #[inline]
 unsafe fn shared<'c, H: Handler>(channel: VMBCHANNEL) -> SharedRef<'c, H> {
-    // SAFETY: the channel is valid in its callback; its pointer was set before it was first enabled, to what is shared, whose owner is there
-    // until the channel has been disabled and cleaned up, after the callback.
-    unsafe { SharedRef::new(NonNull::new_unchecked(routes::channel_pointer(channel).cast())) }
+    // SAFETY: the channel is valid in its callback; its pointer was set before it was first
+    // enabled, to what is shared, whose owner is there until the channel has been disabled and
+    // cleaned up, after the callback.
+    unsafe {
+        SharedRef::new(NonNull::new_unchecked(
+            routes::channel_pointer(channel).cast(),
+        ))
+    }
 }
 
 macro_rules! state_callback {
@@ -1015,9 +1101,12 @@ state_callback!(on_closed, |shared, cx| {
 unsafe extern "C" fn on_post_started<H: Handler>(channel: VMBCHANNEL) {
     // SAFETY: KMCL calls this with a channel on which it was registered.
     let shared = unsafe { shared::<H>(channel) };
-    // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL, and in this one a synchronous request is allowed.
+    // SAFETY: KMCL calls state callbacks at PASSIVE_LEVEL, and in this one a synchronous request is
+    // allowed.
     let irql = unsafe { ReplyPassive::assume() };
-    shared.handler.post_started(&mut PostStarted { shared, irql });
+    shared
+        .handler
+        .post_started(&mut PostStarted { shared, irql });
 }
 
 unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
@@ -1032,7 +1121,8 @@ unsafe extern "C" fn on_opened<H: Handler>(channel: VMBCHANNEL) -> NTSTATUS {
     let Err(Status(status)) = shared.handler.opened(&mut cx) else {
         return STATUS_SUCCESS;
     };
-    // Whether Closed comes after a failed Opened is documented nowhere; here the GPADLs can be deleted for certain.
+    // Whether Closed comes after a failed Opened is documented nowhere; here the GPADLs can be
+    // deleted for certain.
     shared.close_gpadls(&mut cx.irql);
     shared.progress.fail(Status(status));
     // A success or informational status would be taken for success.
@@ -1065,12 +1155,13 @@ unsafe extern "C" fn on_process_packet<H: Handler>(
     length: u32,
     flags: u32,
 ) {
-    // SAFETY: KMCL calls this with a channel on which it was registered, and does not close it before this has returned: Suspend comes when none
-    // of these calls runs any more.
+    // SAFETY: KMCL calls this with a channel on which it was registered, and does not close it
+    // before this has returned: Suspend comes when none of these calls runs any more.
     let shared = unsafe { shared::<H>(channel) };
     // SAFETY: KMCL calls this at DISPATCH_LEVEL or below.
     let irql = unsafe { Dispatch::assume() };
-    // SAFETY: the packet and its buffer are KMCL's for the time of this call, and this is its only owner.
+    // SAFETY: the packet and its buffer are KMCL's for the time of this call, and this is its only
+    // owner.
     let packet = unsafe { Incoming::new(shared, packet, buffer.cast(), length, flags) };
     let _: Disposition<'_> = shared
         .handler
@@ -1080,7 +1171,8 @@ unsafe extern "C" fn on_process_packet<H: Handler>(
 unsafe extern "C" fn on_processing_complete<H: Handler>(channel: VMBCHANNEL, packets: u32) {
     // SAFETY: KMCL calls this with a channel on which it was registered.
     let shared = unsafe { shared::<H>(channel) };
-    // No text says that Suspend, or a close, waits for this call: so that the handler is there until it has returned.
+    // No text says that Suspend, or a close, waits for this call: so that the handler is there
+    // until it has returned.
     let Some(_use) = shared.packets.try_acquire() else {
         return;
     };

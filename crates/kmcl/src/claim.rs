@@ -2,10 +2,12 @@
 //!
 //! # Who owns a packet whose send has failed, and how long a node is there
 //!
-//! No public text says whether KMCL also runs the completion routine of a packet whose send failed. So each send is *claimed*
-//! once: by the completion routine when it runs, or by the sender when the send has failed. And since a completion that runs inside the send may
-//! free the packet or send it again before the sender looks, the claim carries the number of the send, and the sender has a reference to the
-//! node meanwhile. So has the completion routine, until the handler has returned: no public text says that closing a channel waits for it.
+//! No public text says whether KMCL also runs the completion routine of a packet whose send failed.
+//! So each send is *claimed* once: by the completion routine when it runs, or by the sender when
+//! the send has failed. And since a completion that runs inside the send may free the packet or
+//! send it again before the sender looks, the claim carries the number of the send, and the sender
+//! has a reference to the node meanwhile. So has the completion routine, until the handler has
+//! returned: no public text says that closing a channel waits for it.
 //!
 //! ```text
 //!   claim = number << 1 | in flight
@@ -19,9 +21,10 @@
 //!
 //! # Who is the last
 //!
-//! [`Uses`] counts what is out, lets nothing more out once it is closed, and tells exactly one of those that come back that it was the last, if
-//! somebody waits. ([`Rundown`](crate::sync::Rundown) is the kernel's; this is the same for the channel's own counts, inline, and with the wait in
-//! its owner's hands.)
+//! [`Uses`] counts what is out, lets nothing more out once it is closed, and tells exactly one of
+//! those that come back that it was the last, if somebody waits. ([`Rundown`](crate::sync::Rundown)
+//! is the kernel's; this is the same for the channel's own counts, inline, and with the wait in its
+//! owner's hands.)
 
 // Named by the crate, so that the model checker's test can put its own in their place.
 use crate::atomics::{AtomicU64, Ordering};
@@ -48,7 +51,8 @@ impl Claim {
         }
     }
 
-    /// The owner begins a send. Two references more: the caller's, until the send has returned, and one for whoever completes.
+    /// The owner begins a send. Two references more: the caller's, until the send has returned, and
+    /// one for whoever completes.
     #[inline]
     pub fn begin(&self) -> Send {
         self.references.acquire(2);
@@ -57,7 +61,8 @@ impl Claim {
         Send(word)
     }
 
-    /// The completion routine claims, and has a reference of its own then; false if the sender has the packet back already.
+    /// The completion routine claims, and has a reference of its own then; false if the sender has
+    /// the packet back already.
     #[inline]
     pub fn complete(&self) -> bool {
         self.word.fetch_and(!IN_FLIGHT, Ordering::AcqRel) & IN_FLIGHT != 0
@@ -67,10 +72,16 @@ impl Claim {
     pub fn reclaim(&self, send: Send) -> bool {
         let claimed = self
             .word
-            .compare_exchange(send.0, send.0 & !IN_FLIGHT, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(
+                send.0,
+                send.0 & !IN_FLIGHT,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
             .is_ok();
         if claimed {
-            // Nobody completes. It is not the last: the owner's, and the caller's for the send, are there.
+            // Nobody completes. It is not the last: the owner's, and the caller's for the send, are
+            // there.
             self.references.release();
         }
         claimed
@@ -83,7 +94,8 @@ impl Claim {
     }
 }
 
-/// A count of references. Nobody can count it over, by forgetting one reference after another: 64 bits last for centuries.
+/// A count of references. Nobody can count it over, by forgetting one reference after another: 64
+/// bits last for centuries.
 pub struct References(AtomicU64);
 
 impl References {
@@ -125,7 +137,8 @@ impl Uses {
         word & OPEN != 0 && (self.acquire_from(word) || self.acquire_again())
     }
 
-    // Not by an addition that is taken back: who fails must not be counted, or the last could be told twice.
+    // Not by an addition that is taken back: who fails must not be counted, or the last could be
+    // told twice.
     #[inline]
     fn acquire_from(&self, word: u64) -> bool {
         let next = word.wrapping_add(USE);
@@ -147,7 +160,8 @@ impl Uses {
         }
     }
 
-    /// One less; true if it was the last of what was closed, and the caller wakes whoever closed it.
+    /// One less; true if it was the last of what was closed, and the caller wakes whoever closed
+    /// it.
     #[inline]
     pub fn release(&self) -> bool {
         self.0.fetch_sub(USE, Ordering::AcqRel) == USE

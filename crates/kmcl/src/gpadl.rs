@@ -1,7 +1,9 @@
 //! Guest memory that the host maps for as long as the channel is open.
 //!
-//! (A GPADL is a *guest physical address descriptor list*.) A channel keeps its GPADLs in a list. Whatever is still there when the channel closes is deleted after
-//! [`Handler::closed`]; deleting waits while the host has the memory mapped. Each is deleted once: whoever takes it out of the list does it.
+//! (A GPADL is a *guest physical address descriptor list*.) A channel keeps its GPADLs in a list.
+//! Whatever is still there when the channel closes is deleted after [`Handler::closed`]; deleting
+//! waits while the host has the memory mapped. Each is deleted once: whoever takes it out of the
+//! list does it.
 //!
 //! ```
 //! # use kmcl::{channel::{Context, Handler}, gpadl::{Access, Gpadl}, mdl::HostBuffer, pool::Tag, status::Status};
@@ -88,7 +90,8 @@ impl List {
     fn remove(&self, record: &PoolArc<Record>, irql: &mut impl AtPassive) -> bool {
         let mut head = self.0.lock(irql);
         let mut link: *mut Option<PoolArc<Record>> = &raw mut *head;
-        // SAFETY: the lock is held; `link` is the head or a `next` of a record in the list, which the list keeps alive.
+        // SAFETY: the lock is held; `link` is the head or a `next` of a record in the list, which
+        // the list keeps alive.
         unsafe {
             while let Some(found) = &*link {
                 if core::ptr::eq::<Record>(&raw const **found, &raw const **record) {
@@ -103,20 +106,24 @@ impl List {
     }
 }
 
-/// Guest memory that the host may map. The handle goes to the host in a message of the driver's own protocol.
+/// Guest memory that the host may map. The handle goes to the host in a message of the driver's own
+/// protocol.
 ///
-/// Dropped, the memory stays the host's until the channel closes; [`Gpadl::delete`] takes it back before.
+/// Dropped, the memory stays the host's until the channel closes; [`Gpadl::delete`] takes it back
+/// before.
 ///
 /// # Invariants
 ///
-/// The memory stays in its place until the GPADL is deleted, by whoever of its owner and the closed callback is first, and until this is dropped.
+/// The memory stays in its place until the GPADL is deleted, by whoever of its owner and the closed
+/// callback is first, and until this is dropped.
 pub struct Gpadl<H: Handler> {
     shared: PoolArc<Shared<H>>,
     record: PoolArc<Record>,
 }
 
 impl<H: Handler> Sender<H> {
-    /// Makes a buffer known to the host. Waits for the host's answer. Possible from [`Handler::opened`] until the channel closes.
+    /// Makes a buffer known to the host. Waits for the host's answer. Possible from
+    /// [`Handler::opened`] until the channel closes.
     ///
     /// # Errors
     ///
@@ -144,7 +151,12 @@ impl<H: Handler> Sender<H> {
         self.create(Memory::Mdl(mdl), access, irql)
     }
 
-    fn create(&self, memory: Memory, access: Access, irql: &mut impl AtPassive) -> Result<Gpadl<H>, Error> {
+    fn create(
+        &self,
+        memory: Memory,
+        access: Access,
+        irql: &mut impl AtPassive,
+    ) -> Result<Gpadl<H>, Error> {
         let shared = self.shared();
         let Some(_open) = shared.open.try_acquire() else {
             return Err(Error::NotOpen);
@@ -165,8 +177,9 @@ impl<H: Handler> Sender<H> {
         };
         let mut id = 0;
         let id_pointer = &raw mut id;
-        // SAFETY: the channel is open while `open` is held, this is PASSIVE_LEVEL by the witness, and the memory stays until the GPADL is deleted:
-        // the record keeps it, and the list keeps the record.
+        // SAFETY: the channel is open while `open` is held, this is PASSIVE_LEVEL by the witness,
+        // and the memory stays until the GPADL is deleted: the record keeps it, and the list keeps
+        // the record.
         Status::check(unsafe {
             match &record.memory {
                 Memory::Buffer(buffer) => call!(
@@ -224,7 +237,8 @@ impl<H: Handler> Gpadl<H> {
         }
     }
 
-    /// Takes the memory back. Waits while the host has it mapped. Nothing is left to do if the channel has closed.
+    /// Takes the memory back. Waits while the host has it mapped. Nothing is left to do if the
+    /// channel has closed.
     pub fn delete(self, irql: &mut impl AtPassive) {
         let Some(_open) = self.shared.open.try_acquire() else {
             return;
@@ -237,8 +251,8 @@ impl<H: Handler> Gpadl<H> {
 
 fn delete<H: Handler>(shared: &Shared<H>, record: &Record) {
     record.live.store(false, Ordering::Release);
-    // SAFETY: the record was taken out of the list by the caller alone, so this is its one deletion; the channel is open or in its `closed`
-    // callback; callers run at PASSIVE_LEVEL.
+    // SAFETY: the record was taken out of the list by the caller alone, so this is its one
+    // deletion; the channel is open or in its `closed` callback; callers run at PASSIVE_LEVEL.
     unsafe {
         call!(
             shared.table(),

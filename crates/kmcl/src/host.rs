@@ -1,8 +1,9 @@
 //! Memory that the host may still write.
 //!
-//! Bytes from the other side of a channel can change while they are read; a `&[u8]` over them would be undefined
-//! behaviour, and a length checked once could be another when used. So they are seen through [`HostBytes`], which only copies
-//! out: each value is read once, and what was read is the driver's own.
+//! Bytes from the other side of a channel can change while they are read; a `&[u8]` over them would
+//! be undefined behaviour, and a length checked once could be another when used. So they are seen
+//! through [`HostBytes`], which only copies out: each value is read once, and what was read is the
+//! driver's own.
 //!
 //! ```
 //! # use kmcl::host::HostBytes;
@@ -33,7 +34,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 ///
 /// # Invariants
 ///
-/// `start` is valid for reads of `length` bytes for the lifetime, though what is read may change between two reads.
+/// `start` is valid for reads of `length` bytes for the lifetime, though what is read may change
+/// between two reads.
 #[derive(Clone, Copy)]
 pub struct HostBytes<'a> {
     start: *const u8,
@@ -44,7 +46,8 @@ pub struct HostBytes<'a> {
 impl<'a> HostBytes<'a> {
     /// # Safety
     ///
-    /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Whoever in the guest writes them meanwhile does it by [`copy_in`].
+    /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Whoever in the
+    /// guest writes them meanwhile does it by [`copy_in`].
     #[inline]
     pub(crate) const unsafe fn new(start: *const u8, length: usize) -> Self {
         Self {
@@ -54,7 +57,8 @@ impl<'a> HostBytes<'a> {
         }
     }
 
-    /// Bytes in the view. On a raw channel this is the sent length rounded up to 8: protocols carry their own.
+    /// Bytes in the view. On a raw channel this is the sent length rounded up to 8: protocols carry
+    /// their own.
     #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
@@ -98,7 +102,8 @@ impl<'a> HostBytes<'a> {
             return None;
         }
         let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the part has the value's size, as just checked; the copy initialises all of the value, of which any bytes are one.
+        // SAFETY: the part has the value's size, as just checked; the copy initialises all of the
+        // value, of which any bytes are one.
         unsafe {
             copy_out(part.start, value.as_mut_ptr().cast(), size_of::<T>());
             Some(value.assume_init())
@@ -143,7 +148,8 @@ impl<'a> Reader<'a> {
 #[repr(C, packed)]
 struct Word(u64);
 
-/// Calls one of both for each word, and for each byte behind the last whole word, of so many bytes: with its offset.
+/// Calls one of both for each word, and for each byte behind the last whole word, of so many bytes:
+/// with its offset.
 #[inline]
 fn each_word(count: usize, word: impl Fn(usize), byte: impl Fn(usize)) {
     const WORD: usize = size_of::<Word>();
@@ -161,7 +167,8 @@ fn each_word(count: usize, word: impl Fn(usize), byte: impl Fn(usize)) {
 unsafe fn copy_out(from: *const u8, to: *mut u8, count: usize) {
     each_word(
         count,
-        // SAFETY: the word lies within `count` bytes, for which the caller vouches, and needs no alignment.
+        // SAFETY: the word lies within `count` bytes, for which the caller vouches, and needs no
+        // alignment.
         |at| unsafe {
             let word = from.add(at).cast::<Word>().read_volatile();
             to.add(at).cast::<Word>().write(word);

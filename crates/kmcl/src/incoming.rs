@@ -9,7 +9,8 @@
 //!                                                     Pending(Disposition): it comes again
 //! ```
 //!
-//! A [`Disposition`] comes from nowhere else, so a handler cannot forget a packet nor complete one twice.
+//! A [`Disposition`] comes from nowhere else, so a handler cannot forget a packet nor complete one
+//! twice.
 //!
 //! ```
 //! # use kmcl::{channel::Handler, incoming::{Disposition, Incoming}};
@@ -37,7 +38,9 @@ use kmcl_sys::{
 };
 
 use wdk_sys::ntddk::{MmMapLockedPagesSpecifyCache, MmUnmapLockedPages};
-use wdk_sys::{_MEMORY_CACHING_TYPE, _MM_PAGE_PRIORITY, MDL, STATUS_PENDING, STATUS_SUCCESS, ULONG};
+use wdk_sys::{
+    _MEMORY_CACHING_TYPE, _MM_PAGE_PRIORITY, MDL, STATUS_PENDING, STATUS_SUCCESS, ULONG,
+};
 
 use crate::channel::{Handler, Shared, SharedRef, call};
 use crate::host::HostBytes;
@@ -48,11 +51,13 @@ use crate::sync::KERNEL_MODE;
 const NO_EXECUTE: ULONG = 0x4000_0000;
 const NORMAL_PRIORITY: ULONG = _MM_PAGE_PRIORITY::NormalPagePriority.cast_unsigned() | NO_EXECUTE;
 
-/// What became of a packet. It comes only from consuming an [`Incoming`], so a handler cannot forget one.
+/// What became of a packet. It comes only from consuming an [`Incoming`], so a handler cannot
+/// forget one.
 ///
 /// # Invariants
 ///
-/// There is one for each packet that was indicated and has been completed, kept, deferred or failed in this callback.
+/// There is one for each packet that was indicated and has been completed, kept, deferred or failed
+/// in this callback.
 #[must_use = "a handler returns it"]
 pub struct Disposition<'c>(PhantomData<&'c ()>);
 
@@ -99,7 +104,8 @@ impl<'c, H: Handler> Incoming<'c, H> {
         }
     }
 
-    /// The bytes of the message, for the time of this callback and until the packet is completed. Their number is rounded up to 8.
+    /// The bytes of the message, for the time of this callback and until the packet is completed.
+    /// Their number is rounded up to 8.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> HostBytes<'_> {
@@ -124,12 +130,19 @@ impl<'c, H: Handler> Incoming<'c, H> {
     /// Has the packet presented again at `PASSIVE_LEVEL`.
     pub fn defer_to_passive(self) -> Disposition<'c> {
         let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: by the invariant the packet is ours, and it is consumed; this is inside its callback.
-        unsafe { call!(this.shared.table(), VmbChannelPacketDeferToPassive(this.packet)) };
+        // SAFETY: by the invariant the packet is ours, and it is consumed; this is inside its
+        // callback.
+        unsafe {
+            call!(
+                this.shared.table(),
+                VmbChannelPacketDeferToPassive(this.packet)
+            )
+        };
         Disposition(PhantomData)
     }
 
-    /// Gives up on the packet: the channel's queue stops. Whether it may be completed then is documented nowhere; it is not.
+    /// Gives up on the packet: the channel's queue stops. Whether it may be completed then is
+    /// documented nowhere; it is not.
     pub fn fail(self) -> Disposition<'c> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: by the invariant the packet is ours, and it is consumed.
@@ -137,9 +150,11 @@ impl<'c, H: Handler> Incoming<'c, H> {
         Disposition(PhantomData)
     }
 
-    /// Keeps the packet beyond the callback, to be completed from anywhere. Its payload must be copied before.
+    /// Keeps the packet beyond the callback, to be completed from anywhere. Its payload must be
+    /// copied before.
     ///
-    /// If the channel is being torn down, which it cannot be inside a callback, the packet is completed at once.
+    /// If the channel is being torn down, which it cannot be inside a callback, the packet is
+    /// completed at once.
     pub fn detach(self) -> (Option<PendingIncoming<H>>, Disposition<'c>) {
         if !self.shared.packets.acquire_raw() {
             return (None, self.complete(&[]));
@@ -169,7 +184,8 @@ pub enum External<'c, H: Handler> {
 ///
 /// # Invariants
 ///
-/// As [`Incoming`]; its MDL chain is KMCL's, and describes locked pages until the packet is completed.
+/// As [`Incoming`]; its MDL chain is KMCL's, and describes locked pages until the packet is
+/// completed.
 pub struct ExternalData<'c, H: Handler> {
     packet: Incoming<'c, H>,
     mdl: NonNull<MDL>,
@@ -188,7 +204,8 @@ impl<'c, H: Handler> Incoming<'c, H> {
             0
         };
         let mut mdl = core::ptr::null_mut();
-        // SAFETY: by the invariant the packet is ours and outstanding, inside its callback; the result is writable.
+        // SAFETY: by the invariant the packet is ours and outstanding, inside its callback; the
+        // result is writable.
         let status = unsafe {
             call!(
                 self.shared.table(),
@@ -224,8 +241,9 @@ impl<'c, H: Handler> ExternalData<'c, H> {
     pub fn for_each_part(&self, mut show: impl FnMut(HostBytes<'_>)) -> Result<(), Error> {
         let mut next = Some(self.mdl);
         while let Some(mdl) = next {
-            // SAFETY: KMCL's MDLs are valid until the packet is completed, which needs this value; their pages are locked and unmapped, so each may be
-            // mapped to kernel space and must be unmapped, as is done at once. A failure to map is NULL, not a bug check.
+            // SAFETY: KMCL's MDLs are valid until the packet is completed, which needs this value;
+            // their pages are locked and unmapped, so each may be mapped to kernel space and must
+            // be unmapped, as is done at once. A failure to map is NULL, not a bug check.
             unsafe {
                 let start = MmMapLockedPagesSpecifyCache(
                     mdl.as_ptr(),
@@ -238,7 +256,10 @@ impl<'c, H: Handler> ExternalData<'c, H> {
                 if start.is_null() {
                     return Err(Error::NoMemory);
                 }
-                show(HostBytes::new(start.cast(), (*mdl.as_ptr()).ByteCount as usize));
+                show(HostBytes::new(
+                    start.cast(),
+                    (*mdl.as_ptr()).ByteCount as usize,
+                ));
                 MmUnmapLockedPages(start, mdl.as_ptr());
                 next = NonNull::new((*mdl.as_ptr()).Next);
             }
@@ -282,11 +303,13 @@ unsafe impl<H: Handler> Send for PendingIncoming<H> {}
 unsafe impl<H: Handler> Sync for PendingIncoming<H> {}
 
 impl<H: Handler> PendingIncoming<H> {
-    /// Completes the packet; the host gets the reply if it asked for one. IRQL: `DISPATCH_LEVEL` or below.
+    /// Completes the packet; the host gets the reply if it asked for one. IRQL: `DISPATCH_LEVEL` or
+    /// below.
     #[inline]
     pub fn complete(self, reply: &[u8]) {
         let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: `this` is forgotten, so the packet ends once, here; its acquisition keeps what is shared until then.
+        // SAFETY: `this` is forgotten, so the packet ends once, here; its acquisition keeps what is
+        // shared until then.
         unsafe { finish(this.shared.as_ref(), this.packet, reply) };
     }
 }
@@ -320,6 +343,12 @@ unsafe fn complete<H: Handler>(shared: &Shared<H>, packet: VMBPACKETCOMPLETION, 
     } else {
         reply.as_ptr().cast_mut().cast()
     };
-    // SAFETY: the packet is outstanding; the reply is readable for its length for the time of the call, or NULL with length 0.
-    unsafe { call!(shared.table(), VmbChannelPacketComplete(packet, start, length)) };
+    // SAFETY: the packet is outstanding; the reply is readable for its length for the time of the
+    // call, or NULL with length 0.
+    unsafe {
+        call!(
+            shared.table(),
+            VmbChannelPacketComplete(packet, start, length)
+        )
+    };
 }

@@ -1,7 +1,7 @@
 //! The interface of the bus driver: a table of functions, counted.
 //!
-//! A driver asks for it in `EvtDevicePrepareHardware`, when the devices below are started, and drops it with its channel in
-//! `EvtDeviceReleaseHardware`. A channel has a reference of its own.
+//! A driver asks for it in `EvtDevicePrepareHardware`, when the devices below are started, and
+//! drops it with its channel in `EvtDeviceReleaseHardware`. A channel has a reference of its own.
 //!
 //! ```
 //! # use kmcl::{interface::{Interface, InterfaceVersion}, irql::Passive, status::Error};
@@ -26,7 +26,8 @@ use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use kmcl_sys::{
-    KMCL_CLIENT_INTERFACE_TYPE, KMCL_CLIENT_INTERFACE_V1, KMCL_CLIENT_INTERFACE_VERSION_V1, MEMBER_COUNT,
+    KMCL_CLIENT_INTERFACE_TYPE, KMCL_CLIENT_INTERFACE_V1, KMCL_CLIENT_INTERFACE_VERSION_V1,
+    MEMBER_COUNT,
 };
 use wdk_sys::{INTERFACE, PINTERFACE, WDFDEVICE, WDFIOTARGET, call_unsafe_wdf_function_binding};
 
@@ -44,11 +45,11 @@ const _: () = assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == SIZE as usize);
 ///
 /// # Invariants
 ///
-/// The table was filled by a successful query, and every member of version 1 in it is a function. The query left one reference of the
-/// exporter's, which the last clone gives back.
+/// The table was filled by a successful query, and every member of version 1 in it is a function.
+/// The query left one reference of the exporter's, which the last clone gives back.
 ///
-/// At which IRQL it may be given back is documented nowhere, so it is at `PASSIVE_LEVEL`. A last clone that is dropped above leaks, and debug
-/// builds say so.
+/// At which IRQL it may be given back is documented nowhere, so it is at `PASSIVE_LEVEL`. A last
+/// clone that is dropped above leaks, and debug builds say so.
 #[derive(Clone)]
 pub struct Interface(PoolArc<Table>);
 
@@ -87,12 +88,14 @@ impl InterfaceVersion {
 }
 
 impl Interface {
-    /// Asks the drivers below `device`, a function device object on a VMBus device, for the interface.
+    /// Asks the drivers below `device`, a function device object on a VMBus device, for the
+    /// interface.
     ///
     /// # Errors
     ///
-    /// The status of `WdfFdoQueryForInterface` (`STATUS_NOT_SUPPORTED` where no VMBus device is below), [`Error::InvalidInterface`] for
-    /// an answer that is not what was asked for, [`Error::NoMemory`].
+    /// The status of `WdfFdoQueryForInterface` (`STATUS_NOT_SUPPORTED` where no VMBus device is
+    /// below), [`Error::InvalidInterface`] for an answer that is not what was asked for,
+    /// [`Error::NoMemory`].
     ///
     /// # Safety
     ///
@@ -102,7 +105,8 @@ impl Interface {
         unsafe { Self::query_version(device, InterfaceVersion::V1, irql) }
     }
 
-    /// As [`Interface::query`], for a later version where the bus driver has it, and version 1 otherwise.
+    /// As [`Interface::query`], for a later version where the bus driver has it, and version 1
+    /// otherwise.
     ///
     /// # Errors
     ///
@@ -117,8 +121,9 @@ impl Interface {
         _irql: &mut Passive<'_>,
     ) -> Result<Self, Error> {
         Self::query_with(version, |interface, InterfaceVersion { version, size }| {
-            // SAFETY: PASSIVE_LEVEL by the witness, a valid device by the caller; the GUID is a constant of the kit's; `interface` has `size`
-            // bytes, zeroed; no interface-specific data.
+            // SAFETY: PASSIVE_LEVEL by the witness, a valid device by the caller; the GUID is a
+            // constant of the kit's; `interface` has `size` bytes, zeroed; no interface-specific
+            // data.
             unsafe {
                 call_unsafe_wdf_function_binding!(
                     WdfFdoQueryForInterface,
@@ -133,7 +138,8 @@ impl Interface {
         })
     }
 
-    /// Asks another device stack, the bus driver's own (`\Device\VMBus\kmcl_interface`), for the interface.
+    /// Asks another device stack, the bus driver's own (`\Device\VMBus\kmcl_interface`), for the
+    /// interface.
     ///
     /// # Errors
     ///
@@ -142,7 +148,10 @@ impl Interface {
     /// # Safety
     ///
     /// `target` is a valid, open remote I/O target.
-    pub unsafe fn query_io_target(target: WDFIOTARGET, _irql: &mut Passive<'_>) -> Result<Self, Error> {
+    pub unsafe fn query_io_target(
+        target: WDFIOTARGET,
+        _irql: &mut Passive<'_>,
+    ) -> Result<Self, Error> {
         Self::query_with(
             InterfaceVersion::V1,
             |interface, InterfaceVersion { version, size }| {
@@ -183,9 +192,11 @@ impl Interface {
         self.0.newer.as_ref().map_or(VERSION, |newer| newer.version)
     }
 
-    /// The whole table as the bus driver filled it, for members beyond version 1 that a driver declares from its kit.
+    /// The whole table as the bus driver filled it, for members beyond version 1 that a driver
+    /// declares from its kit.
     ///
-    /// It is as long as the version that [`Interface::version`] names, and valid as long as this reference.
+    /// It is as long as the version that [`Interface::version`] names, and valid as long as this
+    /// reference.
     #[must_use]
     pub fn as_ptr(&self) -> *const core::ffi::c_void {
         match &self.0.newer {
@@ -210,7 +221,10 @@ impl Table {
         })
     }
 
-    fn newer(wanted: InterfaceVersion, query: &impl Fn(PINTERFACE, InterfaceVersion) -> i32) -> Option<Self> {
+    fn newer(
+        wanted: InterfaceVersion,
+        query: &impl Fn(PINTERFACE, InterfaceVersion) -> i32,
+    ) -> Option<Self> {
         if wanted.version <= VERSION || wanted.size <= SIZE {
             return None;
         }
@@ -220,7 +234,8 @@ impl Table {
             unsafe { free(block, TAG) };
             return None;
         }
-        // SAFETY: the block is larger than version 1, aligned as pool is, and initialised (zeroed, then filled).
+        // SAFETY: the block is larger than version 1, aligned as pool is, and initialised (zeroed,
+        // then filled).
         let functions = unsafe { block.cast::<KMCL_CLIENT_INTERFACE_V1>().read() };
         Some(Self {
             functions,
@@ -232,11 +247,13 @@ impl Table {
     }
 
     fn header(&self) -> INTERFACE {
-        // SAFETY: the table begins with an INTERFACE (the header's nameless first member), which is plain data.
+        // SAFETY: the table begins with an INTERFACE (the header's nameless first member), which is
+        // plain data.
         unsafe { (&raw const self.functions).cast::<INTERFACE>().read() }
     }
 
-    /// A KMDF exporter may answer a larger request by filling less of it; so nothing is taken for granted.
+    /// A KMDF exporter may answer a larger request by filling less of it; so nothing is taken for
+    /// granted.
     fn is_complete(&self) -> bool {
         let header = self.header();
         let version = self.newer.as_ref().map_or(VERSION, |newer| newer.version);
@@ -245,7 +262,8 @@ impl Table {
             .cast::<*const ()>();
         header.Size >= SIZE
             && header.Version == version
-            // SAFETY: the members are MEMBER_COUNT pointers from the first one on, as kmcl-sys asserts; each may be read as a pointer.
+            // SAFETY: the members are MEMBER_COUNT pointers from the first one on, as kmcl-sys
+            // asserts; each may be read as a pointer.
             && (0..MEMBER_COUNT).all(|index| unsafe { !members.wrapping_add(index).read().is_null() })
     }
 }
@@ -254,10 +272,13 @@ impl Drop for Table {
     fn drop(&mut self) {
         let header = self.header();
         if !at_passive_level() {
-            debug_assert!(false, "an interface is dropped above PASSIVE_LEVEL and leaks");
+            debug_assert!(
+                false,
+                "an interface is dropped above PASSIVE_LEVEL and leaks"
+            );
         } else if let Some(dereference) = header.InterfaceDereference {
-            // SAFETY: the successful query left one reference that has not been given back; this is its only end. The argument is the
-            // interface's own context.
+            // SAFETY: the successful query left one reference that has not been given back; this is
+            // its only end. The argument is the interface's own context.
             unsafe { dereference(header.Context) };
         }
         if let Some(newer) = &self.newer {
@@ -269,9 +290,10 @@ impl Drop for Table {
 
 /// How a callback finds its way back.
 ///
-/// KMCL's callbacks get a channel or a packet and no context; what belongs to it is reached through functions of the table. Those
-/// three stand here for the driver as a whole: they are the bus driver's own code and the same in every interface that it gives out.
-/// Allocating a channel sets them, so that they belong to an interface that has given channels out.
+/// KMCL's callbacks get a channel or a packet and no context; what belongs to it is reached through
+/// functions of the table. Those three stand here for the driver as a whole: they are the bus
+/// driver's own code and the same in every interface that it gives out. Allocating a channel sets
+/// them, so that they belong to an interface that has given channels out.
 pub(crate) mod routes {
     use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -301,7 +323,9 @@ pub(crate) mod routes {
     pub unsafe fn channel_pointer(channel: VMBCHANNEL) -> PVOID {
         type Get = unsafe extern "C" fn(VMBCHANNEL) -> PVOID;
         // SAFETY: by the caller's word `set` has stored the function, of this type.
-        unsafe { core::mem::transmute::<*mut (), Get>(CHANNEL_POINTER.load(Ordering::Acquire))(channel) }
+        unsafe {
+            core::mem::transmute::<*mut (), Get>(CHANNEL_POINTER.load(Ordering::Acquire))(channel)
+        }
     }
 
     /// # Safety
@@ -311,7 +335,9 @@ pub(crate) mod routes {
     pub unsafe fn packet_pointer(packet: VMBPACKET) -> PVOID {
         type Get = unsafe extern "C" fn(VMBPACKET) -> PVOID;
         // SAFETY: as above.
-        unsafe { core::mem::transmute::<*mut (), Get>(PACKET_POINTER.load(Ordering::Acquire))(packet) }
+        unsafe {
+            core::mem::transmute::<*mut (), Get>(PACKET_POINTER.load(Ordering::Acquire))(packet)
+        }
     }
 
     /// # Safety
@@ -321,6 +347,8 @@ pub(crate) mod routes {
     pub unsafe fn packet_channel(packet: VMBPACKET) -> VMBCHANNEL {
         type Get = unsafe extern "C" fn(VMBPACKET) -> VMBCHANNEL;
         // SAFETY: as above.
-        unsafe { core::mem::transmute::<*mut (), Get>(PACKET_CHANNEL.load(Ordering::Acquire))(packet) }
+        unsafe {
+            core::mem::transmute::<*mut (), Get>(PACKET_CHANNEL.load(Ordering::Acquire))(packet)
+        }
     }
 }

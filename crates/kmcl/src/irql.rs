@@ -1,8 +1,9 @@
 //! Interrupt request levels as types.
 //!
-//! A *witness* is a zero-sized value that proves at which IRQL its holder runs. Callbacks receive one, guards that raise the IRQL
-//! borrow it for as long as they live and lend one of the higher level; what waits or touches paged memory asks for one. A
-//! witness is neither `Copy` nor `Send`: it belongs to the code that runs right now. None of this is in the machine code.
+//! A *witness* is a zero-sized value that proves at which IRQL its holder runs. Callbacks receive
+//! one, guards that raise the IRQL borrow it for as long as they live and lend one of the higher
+//! level; what waits or touches paged memory asks for one. A witness is neither `Copy` nor `Send`:
+//! it belongs to the code that runs right now. None of this is in the machine code.
 //!
 //! | witness | level | where it comes from |
 //! |---|---|---|
@@ -11,7 +12,8 @@
 //! | [`ReplyPassive`] | as [`CallbackPassive`], where replies may be waited for | `post_started` |
 //! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, spin lock guards, [`raise`], the driver's trampolines |
 //!
-//! A driver's own entry points, which the system calls with a known IRQL, make the first witness, and hand a reference on:
+//! A driver's own entry points, which the system calls with a known IRQL, make the first witness,
+//! and hand a reference on:
 //!
 //! ```
 //! # use kmcl::irql::Passive;
@@ -128,10 +130,12 @@ pub trait MayAwaitReply: AtPassive {}
 impl MayAwaitReply for Passive<'_> {}
 impl MayAwaitReply for ReplyPassive<'_> {}
 
-/// Runs a closure at `DISPATCH_LEVEL`: the thread keeps its processor, and no waiting or pageable memory is to be had meanwhile.
+/// Runs a closure at `DISPATCH_LEVEL`: the thread keeps its processor, and no waiting or pageable
+/// memory is to be had meanwhile.
 ///
-/// `KeRaiseIrql` and `KeLowerIrql` are macros or missing in the generated bindings of some kits; a spin lock of its own that nobody else knows raises
-/// and lowers in the same way. IRQL: `DISPATCH_LEVEL` or below.
+/// `KeRaiseIrql` and `KeLowerIrql` are macros or missing in the generated bindings of some kits; a
+/// spin lock of its own that nobody else knows raises and lowers in the same way. IRQL:
+/// `DISPATCH_LEVEL` or below.
 ///
 /// ```
 /// # use kmcl::irql::{Dispatch, Passive, raise};
@@ -144,8 +148,8 @@ impl MayAwaitReply for ReplyPassive<'_> {}
 /// ```
 pub fn raise<R>(irql: &mut impl Irql, run: impl FnOnce(&mut Dispatch<'_>) -> R) -> R {
     let mut lock: KSPIN_LOCK = 0;
-    // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is initialised (zero), and the stack is resident while its thread
-    // runs.
+    // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is initialised
+    // (zero), and the stack is resident while its thread runs.
     let old = unsafe { KeAcquireSpinLockRaiseToDpc(&raw mut lock) };
     let result = run(&mut irql.dispatch());
     // SAFETY: acquired above, at this IRQL; drivers do not unwind.

@@ -1,9 +1,11 @@
 //! A safe library over the VMBus Kernel Mode Client Library (KMCL), for drivers of Hyper-V guests.
 //!
-//! A driver of a synthetic device gets KMCL's functions as a table from the bus driver ([`interface`]), allocates and configures a
-//! channel, and enables it ([`channel`]); from then on KMCL calls the driver's [`Handler`](channel::Handler), and the driver sends
-//! ([`packet`]) and receives ([`incoming`]). What crashes a kernel in C is not expressible here: a packet leaked, freed twice or touched
-//! while it is sent, a channel cleaned up while it is enabled, a wait at `DISPATCH_LEVEL`, an incoming packet never completed.
+//! A driver of a synthetic device gets KMCL's functions as a table from the bus driver
+//! ([`interface`]), allocates and configures a channel, and enables it ([`channel`]); from then on
+//! KMCL calls the driver's [`Handler`](channel::Handler), and the driver sends ([`packet`]) and
+//! receives ([`incoming`]). What crashes a kernel in C is not expressible here: a packet leaked,
+//! freed twice or touched while it is sent, a channel cleaned up while it is enabled, a wait at
+//! `DISPATCH_LEVEL`, an incoming packet never completed.
 //!
 //! There is no global allocator, nothing panics, and every failure is a value.
 //!
@@ -32,9 +34,10 @@
 //!
 //! # What IRQL, which thread
 //!
-//! [`irql`] has witnesses: values that prove at which level their holder runs. Callbacks get one; a driver's own trampolines make one.
-//! A function that takes a witness runs at the level of that witness; one that takes none may be called at `DISPATCH_LEVEL` and below,
-//! unless it says otherwise. The same holds for dropping a value.
+//! [`irql`] has witnesses: values that prove at which level their holder runs. Callbacks get one; a
+//! driver's own trampolines make one. A function that takes a witness runs at the level of that
+//! witness; one that takes none may be called at `DISPATCH_LEVEL` and below, unless it says
+//! otherwise. The same holds for dropping a value.
 //!
 //! # The table
 //!
@@ -82,8 +85,8 @@
 //! | `VmbPacketSetCompletionRoutine` | [`Sender::transaction`](crate::packet::Sender::transaction) | DISPATCH | before the first send |
 //! | `VmbPacketSetPointer` | [`Sender::transaction`](crate::packet::Sender::transaction) | DISPATCH | before the first send |
 //!
-//! Versions 2 to 5 of the table are in no public text beyond the names of their members; they are not declared here.
-//! What the documentation leaves open, and what was chosen, is in [`readings`].
+//! Versions 2 to 5 of the table are in no public text beyond the names of their members; they are
+//! not declared here. What the documentation leaves open, and what was chosen, is in [`readings`].
 #![no_std]
 #![deny(
     clippy::arithmetic_side_effects,

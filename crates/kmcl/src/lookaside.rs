@@ -1,6 +1,7 @@
 //! Lookaside lists of nonpaged entries.
 //!
-//! For values of one size that come and go often. The system watches each list and keeps as many free entries as are used.
+//! For values of one size that come and go often. The system watches each list and keeps as many
+//! free entries as are used.
 //!
 //! ```
 //! # use kmcl::{irql::Irql, lookaside::LookasideList, pool::Tag, status::Error};
@@ -15,9 +16,9 @@
 //!
 //! A list cannot be dropped while an entry borrows it.
 //!
-//! The kit has `ExAllocateFromLookasideListEx` and `ExFreeToLookasideListEx` as inlines, or since Windows 11 22H2 as exports that older
-//! systems do not have. So they are written here, over the real `LOOKASIDE_LIST_EX` and with the counters that the system reads when
-//! it tunes the depth.
+//! The kit has `ExAllocateFromLookasideListEx` and `ExFreeToLookasideListEx` as inlines, or since
+//! Windows 11 22H2 as exports that older systems do not have. So they are written here, over the
+//! real `LOOKASIDE_LIST_EX` and with the counters that the system reads when it tunes the depth.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -27,8 +28,8 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use wdk_sys::ntddk::{
-    ExDeleteLookasideListEx, ExInitializeLookasideListEx, ExQueryDepthSList, ExpInterlockedPopEntrySList,
-    ExpInterlockedPushEntrySList,
+    ExDeleteLookasideListEx, ExInitializeLookasideListEx, ExQueryDepthSList,
+    ExpInterlockedPopEntrySList, ExpInterlockedPushEntrySList,
 };
 use wdk_sys::{_POOL_TYPE, LOOKASIDE_LIST_EX, PLOOKASIDE_LIST_EX};
 
@@ -64,14 +65,15 @@ struct Place {
 ///
 /// # Invariants
 ///
-/// The list is initialised and in the system's list of lookaside lists, at a 16-byte aligned place in nonpaged pool from which it never
-/// moves; entries have room and alignment for a `T`.
+/// The list is initialised and in the system's list of lookaside lists, at a 16-byte aligned place
+/// in nonpaged pool from which it never moves; entries have room and alignment for a `T`.
 pub struct LookasideList<T> {
     place: PoolBox<Place>,
     entries: PhantomData<T>,
 }
 
-// SAFETY: the kernel's list is made for use from any processor; entries move with the list's users as `T`s do.
+// SAFETY: the kernel's list is made for use from any processor; entries move with the list's users
+// as `T`s do.
 unsafe impl<T: Send> Send for LookasideList<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for LookasideList<T> {}
@@ -82,7 +84,10 @@ impl<T> LookasideList<T> {
             align_of::<T>() <= POOL_ALIGNMENT,
             "an entry of a lookaside list is aligned to 16 bytes"
         );
-        assert!(size_of::<T>() <= u32::MAX as usize, "an entry's size is a ULONG");
+        assert!(
+            size_of::<T>() <= u32::MAX as usize,
+            "an entry's size is a ULONG"
+        );
         if size_of::<T>() < MINIMUM_ENTRY {
             MINIMUM_ENTRY
         } else {
@@ -101,8 +106,9 @@ impl<T> LookasideList<T> {
             failures: AtomicU32::new(0),
         };
         let place = PoolBox::try_new(place, tag)?;
-        // SAFETY: the list is in nonpaged pool, aligned to 16, and stays there until it is deleted on drop; default routines, nonpaged
-        // entries of the size computed above, flags and depth 0 as demanded; the witness says DISPATCH_LEVEL at most.
+        // SAFETY: the list is in nonpaged pool, aligned to 16, and stays there until it is deleted
+        // on drop; default routines, nonpaged entries of the size computed above, flags and depth 0
+        // as demanded; the witness says DISPATCH_LEVEL at most.
         let status = unsafe {
             ExInitializeLookasideListEx(
                 place.list.get(),
@@ -130,7 +136,11 @@ impl<T> LookasideList<T> {
     ///
     /// [`OutOfMemory`] with the value.
     #[inline]
-    pub fn allocate(&self, value: T, _irql: &mut impl Irql) -> Result<Entry<'_, T>, OutOfMemory<T>> {
+    pub fn allocate(
+        &self,
+        value: T,
+        _irql: &mut impl Irql,
+    ) -> Result<Entry<'_, T>, OutOfMemory<T>> {
         match self.allocate_raw() {
             Some(entry) => {
                 // SAFETY: the entry has room and alignment for a `T` and is ours alone.
@@ -148,21 +158,25 @@ impl<T> LookasideList<T> {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let list = self.list();
-        // SAFETY: the fields are aligned words that are only changed by atomic additions here (and by the system, which resets none).
+        // SAFETY: the fields are aligned words that are only changed by atomic additions here (and
+        // by the system, which resets none).
         unsafe {
             Counters {
                 allocates: counter(&raw mut (*list).L.TotalAllocates).load(Ordering::Relaxed),
                 allocate_misses: counter(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses)
                     .load(Ordering::Relaxed),
                 frees: counter(&raw mut (*list).L.TotalFrees).load(Ordering::Relaxed),
-                free_misses: counter(&raw mut (*list).L.__bindgen_anon_3.FreeMisses).load(Ordering::Relaxed),
+                free_misses: counter(&raw mut (*list).L.__bindgen_anon_3.FreeMisses)
+                    .load(Ordering::Relaxed),
             }
         }
     }
 
     /// How many entries are out, by the list's own counters.
     fn outstanding(&self) -> u32 {
-        let Counters { allocates, frees, .. } = self.counters();
+        let Counters {
+            allocates, frees, ..
+        } = self.counters();
         allocates
             .wrapping_sub(frees)
             .wrapping_sub(self.place.failures.load(Ordering::Relaxed))
@@ -176,13 +190,15 @@ impl<T> LookasideList<T> {
     /// An entry with nothing in it.
     #[inline]
     pub(crate) fn allocate_raw(&self) -> Option<NonNull<T>> {
-        // SAFETY: by the invariant the list is initialised, and an entry has room and alignment for a `T`.
+        // SAFETY: by the invariant the list is initialised, and an entry has room and alignment for
+        // a `T`.
         unsafe { self.place.allocate() }.map(NonNull::cast)
     }
 
     /// # Safety
     ///
-    /// `entry` came from [`LookasideList::allocate_raw`] of this list, is given up, and its value has been dropped.
+    /// `entry` came from [`LookasideList::allocate_raw`] of this list, is given up, and its value
+    /// has been dropped.
     #[inline]
     pub(crate) unsafe fn free_raw(&self, entry: NonNull<T>) {
         // SAFETY: as the caller says.
@@ -200,14 +216,16 @@ impl Place {
     unsafe fn allocate(&self) -> Option<NonNull<u8>> {
         // The list's head is its first member.
         let list = self.list.get();
-        // SAFETY: the list is initialised and in place; its head may be popped on any processor; its counters are aligned words changed only
-        // atomically; its allocate routine was set by its initialisation, which puts the system's own in the place of NULL, and takes the list's own
-        // type, size and tag.
+        // SAFETY: the list is initialised and in place; its head may be popped on any processor;
+        // its counters are aligned words changed only atomically; its allocate routine was set by
+        // its initialisation, which puts the system's own in the place of NULL, and takes the
+        // list's own type, size and tag.
         let entry = unsafe {
             counter(&raw mut (*list).L.TotalAllocates).fetch_add(1, Ordering::Relaxed);
             let entry = ExpInterlockedPopEntrySList(list.cast());
             if entry.is_null() {
-                counter(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses).fetch_add(1, Ordering::Relaxed);
+                counter(&raw mut (*list).L.__bindgen_anon_2.AllocateMisses)
+                    .fetch_add(1, Ordering::Relaxed);
                 let allocate = (*list).L.__bindgen_anon_4.AllocateEx.unwrap_unchecked();
                 allocate((*list).L.Type, (*list).L.Size.into(), (*list).L.Tag, list)
             } else {
@@ -229,11 +247,13 @@ impl Place {
     #[inline]
     unsafe fn free(&self, entry: NonNull<u8>) {
         let list = self.list.get();
-        // SAFETY: as in `allocate`; the entry is free memory of the list's by the caller's word, at least as large as a link and aligned for one.
+        // SAFETY: as in `allocate`; the entry is free memory of the list's by the caller's word, at
+        // least as large as a link and aligned for one.
         unsafe {
             counter(&raw mut (*list).L.TotalFrees).fetch_add(1, Ordering::Relaxed);
             if ExQueryDepthSList(list.cast()) >= (&raw const (*list).L.Depth).read_volatile() {
-                counter(&raw mut (*list).L.__bindgen_anon_3.FreeMisses).fetch_add(1, Ordering::Relaxed);
+                counter(&raw mut (*list).L.__bindgen_anon_3.FreeMisses)
+                    .fetch_add(1, Ordering::Relaxed);
                 let free = (*list).L.__bindgen_anon_5.FreeEx.unwrap_unchecked();
                 free(entry.as_ptr().cast(), list);
             } else {
@@ -245,7 +265,8 @@ impl Place {
 
 /// # Safety
 ///
-/// `field` is an aligned word of an initialised list that is changed only atomically, for the lifetime.
+/// `field` is an aligned word of an initialised list that is changed only atomically, for the
+/// lifetime.
 #[inline]
 unsafe fn counter<'a>(field: *mut u32) -> &'a AtomicU32 {
     // SAFETY: as the caller says.
@@ -259,8 +280,9 @@ impl<T> Drop for LookasideList<T> {
             0,
             "a lookaside list is deleted with entries out"
         );
-        // SAFETY: the list is initialised and in place, and every entry is back: entries borrow the list, and the channel's own are counted by its
-        // rundown protection, which has run down. (An entry that was forgotten stays allocated; it is never given back.)
+        // SAFETY: the list is initialised and in place, and every entry is back: entries borrow the
+        // list, and the channel's own are counted by its rundown protection, which has run down.
+        // (An entry that was forgotten stays allocated; it is never given back.)
         unsafe { ExDeleteLookasideListEx(self.list()) };
     }
 }
@@ -269,7 +291,8 @@ impl<T> Drop for LookasideList<T> {
 ///
 /// # Invariants
 ///
-/// `entry` came from a list of `T`s in `place`, holds an initialised `T`, and is this value's alone.
+/// `entry` came from a list of `T`s in `place`, holds an initialised `T`, and is this value's
+/// alone.
 pub struct Entry<'a, T> {
     place: &'a Place,
     entry: NonNull<T>,
@@ -286,7 +309,8 @@ impl<T> Entry<'_, T> {
     #[inline]
     pub fn into_inner(self) -> T {
         let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: the value is moved out, and the entry given back as free memory; this value is not used again.
+        // SAFETY: the value is moved out, and the entry given back as free memory; this value is
+        // not used again.
         unsafe {
             let value = this.entry.read();
             this.place.free(this.entry.cast());

@@ -1,6 +1,7 @@
 //! Buffers that the host may see, and the memory descriptor lists that describe them.
 //!
-//! Memory that goes with one request belongs to its [`Transaction`](crate::packet::Transaction), which stays until the host has answered:
+//! Memory that goes with one request belongs to its [`Transaction`](crate::packet::Transaction),
+//! which stays until the host has answered:
 //!
 //! ```
 //! # use kmcl::{mdl::{External, HostBuffer, Mdl}, packet::Transaction, pool::Tag, status::Error};
@@ -42,20 +43,24 @@ use crate::sync::SpinLock;
 
 const TAG: Tag = Tag::new(*b"KmMd");
 
-/// Zeroed nonpaged memory of whole pages, on a page boundary, which the host may read and write at any time.
+/// Zeroed nonpaged memory of whole pages, on a page boundary, which the host may read and write at
+/// any time.
 ///
-/// So it is never seen as a slice: [`HostBuffer::view`] copies out, [`HostBuffer::write`] copies in.
+/// So it is never seen as a slice: [`HostBuffer::view`] copies out, [`HostBuffer::write`] copies
+/// in.
 ///
 /// # Invariants
 ///
-/// `start` is a nonpaged pool block of `length` bytes with this tag, owned by this value; `length` is a multiple of the page size.
+/// `start` is a nonpaged pool block of `length` bytes with this tag, owned by this value; `length`
+/// is a multiple of the page size.
 pub struct HostBuffer {
     start: NonNull<u8>,
     length: u32,
     tag: Tag,
 }
 
-// SAFETY: the memory belongs to the value; every access copies, and the host races with all of them anyway.
+// SAFETY: the memory belongs to the value; every access copies, and the host races with all of them
+// anyway.
 unsafe impl Send for HostBuffer {}
 // SAFETY: as above.
 unsafe impl Sync for HostBuffer {}
@@ -69,7 +74,9 @@ impl HostBuffer {
     pub fn try_new(bytes: u32, tag: Tag) -> Result<Self, Error> {
         let pages = (not_zero(bytes)?.get() as usize).div_ceil(PAGE_SIZE);
         let bytes = pages.checked_mul(PAGE_SIZE).ok_or(Error::TooLarge)?;
-        let length = i32::try_from(bytes).map_err(|_| Error::TooLarge)?.cast_unsigned();
+        let length = i32::try_from(bytes)
+            .map_err(|_| Error::TooLarge)?
+            .cast_unsigned();
         let start = allocate(bytes, tag, true).ok_or(Error::NoMemory)?;
         Ok(Self { start, length, tag })
     }
@@ -83,7 +90,8 @@ impl HostBuffer {
     /// The memory, to copy from.
     #[must_use]
     pub const fn view(&self) -> HostBytes<'_> {
-        // SAFETY: by the invariant the memory is readable for as long as this value; `write` uses `copy_in`.
+        // SAFETY: by the invariant the memory is readable for as long as this value; `write` uses
+        // `copy_in`.
         unsafe { HostBytes::new(self.start.as_ptr(), self.length as usize) }
     }
 
@@ -95,8 +103,15 @@ impl HostBuffer {
     pub fn write(&self, offset: usize, bytes: &[u8]) -> usize {
         let room = (self.length as usize).saturating_sub(offset);
         let count = room.min(bytes.len());
-        // SAFETY: `offset + count` is at most `length` if `count` is not 0; the memory is writable by the invariant, and nobody has a slice of it.
-        unsafe { copy_in(bytes.as_ptr(), self.start.as_ptr().wrapping_add(offset), count) };
+        // SAFETY: `offset + count` is at most `length` if `count` is not 0; the memory is writable
+        // by the invariant, and nobody has a slice of it.
+        unsafe {
+            copy_in(
+                bytes.as_ptr(),
+                self.start.as_ptr().wrapping_add(offset),
+                count,
+            )
+        };
         count
     }
 
@@ -184,7 +199,8 @@ impl fmt::Debug for Mdl {
 
 impl Drop for Mdl {
     fn drop(&mut self) {
-        // SAFETY: the MDL came from `IoAllocateMdl` and nobody uses it any more: references borrow this value.
+        // SAFETY: the MDL came from `IoAllocateMdl` and nobody uses it any more: references borrow
+        // this value.
         unsafe { IoFreeMdl(self.mdl.as_ptr()) };
     }
 }
@@ -247,11 +263,17 @@ impl<'a> External<'a> {
     /// [`Error::InvalidLength`] for a length of 0, and for a part that is not within the MDL.
     pub fn new(mdl: MdlRef<'a>, offset: u32, length: u32) -> Result<Self, Error> {
         let length = not_zero(length)?;
-        let end = offset.checked_add(length.get()).ok_or(Error::InvalidLength)?;
+        let end = offset
+            .checked_add(length.get())
+            .ok_or(Error::InvalidLength)?;
         if end > mdl.length {
             return Err(Error::InvalidLength);
         }
-        Ok(Self { mdl, offset, length })
+        Ok(Self {
+            mdl,
+            offset,
+            length,
+        })
     }
 }
 
@@ -292,7 +314,8 @@ impl Lent {
         *first = Some(kept);
     }
 
-    /// Frees what is kept, one after the other: dropped from the first, they would take a frame of the stack each.
+    /// Frees what is kept, one after the other: dropped from the first, they would take a frame of
+    /// the stack each.
     pub(crate) fn free(&self, irql: &mut impl Irql) {
         let mut next = self.0.lock(irql).take();
         while let Some(mut kept) = next {

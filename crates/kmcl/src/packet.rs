@@ -51,8 +51,9 @@
 //!
 //! What goes with [`Transaction::external`] is described in [`mdl`](crate::mdl).
 //!
-//! A packet of the second kind has a *node*, an entry of the channel's own lookaside list, in which its [`Transaction`] (context and
-//! buffers) stays, untouched, until KMCL is done with it. In the steady state a send allocates nothing from pool.
+//! A packet of the second kind has a *node*, an entry of the channel's own lookaside list, in which
+//! its [`Transaction`] (context and buffers) stays, untouched, until KMCL is done with it. In the
+//! steady state a send allocates nothing from pool.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -65,7 +66,9 @@ use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER,
     VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
 };
-use wdk_sys::{LARGE_INTEGER, NTSTATUS, PMDL, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER};
+use wdk_sys::{
+    LARGE_INTEGER, NTSTATUS, PMDL, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER,
+};
 
 use crate::channel::{Handler, Running, Shared, SharedRef, call};
 use crate::claim::{Claim, Send as SendNumber};
@@ -83,17 +86,20 @@ const TAG: Tag = Tag::new(*b"KmPk");
 
 /// What travels with a packet and stays put until it is back.
 ///
-/// It is dropped with its packet: in [`Handler::completed`], where a send failed, or wherever the packet was kept, at `DISPATCH_LEVEL` or below.
+/// It is dropped with its packet: in [`Handler::completed`], where a send failed, or wherever the
+/// packet was kept, at `DISPATCH_LEVEL` or below.
 pub trait Transaction: Send + 'static {
-    /// The message. It must not be empty; it is read while the packet is sent, perhaps until it is completed.
+    /// The message. It must not be empty; it is read while the packet is sent, perhaps until it is
+    /// completed.
     fn payload(&self) -> &[u8];
 
-    /// External data that goes with it; none unless it is overridden. Such a packet is sent with [`Mode::Transact`]: the host uses the memory
-    /// until it completes the packet.
+    /// External data that goes with it; none unless it is overridden. Such a packet is sent with
+    /// [`Mode::Transact`]: the host uses the memory until it completes the packet.
     ///
     /// # Errors
     ///
-    /// Why there is data that cannot be described. The packet is not sent then: its send fails with this error, and gives it back.
+    /// Why there is data that cannot be described. The packet is not sent then: its send fails with
+    /// this error, and gives it back.
     fn external(&self) -> Result<Option<External<'_>>, Error> {
         Ok(None)
     }
@@ -117,13 +123,14 @@ pub enum Mode {
 pub struct SendError<P> {
     /// Why.
     pub error: Error,
-    /// The packet; none if KMCL has run its completion routine all the same, which then has delivered it to
-    /// [`Handler::completed`].
+    /// The packet; none if KMCL has run its completion routine all the same, which then has
+    /// delivered it to [`Handler::completed`].
     pub packet: Option<P>,
 }
 
 impl<H: Handler> SendError<OwnedPacket<H>> {
-    /// Frees the packet and keeps the context; none if the packet has gone to [`Handler::completed`].
+    /// Frees the packet and keeps the context; none if the packet has gone to
+    /// [`Handler::completed`].
     #[must_use]
     pub fn into_context(self) -> Option<H::Transaction> {
         self.packet.map(OwnedPacket::into_context)
@@ -139,14 +146,15 @@ impl<P> fmt::Debug for SendError<P> {
     }
 }
 
-/// A way to send on a channel, to be kept and cloned. Sends fail with [`Error::NotOpen`] while the channel is not started.
+/// A way to send on a channel, to be kept and cloned. Sends fail with [`Error::NotOpen`] while the
+/// channel is not started.
 ///
 /// It may outlive the channel, and keeps a block of memory then, nothing else.
 ///
 /// # Invariants
 ///
-/// What it shares with the channel is in its place for as long as it lives; the channel itself is used only while an acquisition of its
-/// rundown protection says that it is there.
+/// What it shares with the channel is in its place for as long as it lives; the channel itself is
+/// used only while an acquisition of its rundown protection says that it is there.
 pub struct Sender<H: Handler>(PoolArc<Shared<H>>);
 
 impl<H: Handler> Clone for Sender<H> {
@@ -168,7 +176,8 @@ impl<H: Handler> Sender<H> {
         &self.0.progress
     }
 
-    /// The largest message, in bytes, as the channel was configured; 0 if it was not, and KMCL alone knows.
+    /// The largest message, in bytes, as the channel was configured; 0 if it was not, and KMCL
+    /// alone knows.
     #[must_use]
     pub fn maximum_packet_size(&self) -> u32 {
         self.0.maximum_packet_size.load(Ordering::Acquire)
@@ -216,8 +225,8 @@ impl<H: Handler> Sender<H> {
         }
     }
 
-    /// As [`Sender::transaction`], with a context that is made where it stays, once there is room for it: a large one is never moved, nor on the
-    /// stack twice.
+    /// As [`Sender::transaction`], with a context that is made where it stays, once there is room
+    /// for it: a large one is never moved, nor on the stack twice.
     ///
     /// # Errors
     ///
@@ -230,8 +239,8 @@ impl<H: Handler> Sender<H> {
         Ok(self.vacant()?.fill(transaction()))
     }
 
-    /// As [`Sender::transaction`], with the packet in memory of the library's instead of KMCL's: allocated now, and there for as long as the packet
-    /// is sent again.
+    /// As [`Sender::transaction`], with the packet in memory of the library's instead of KMCL's:
+    /// allocated now, and there for as long as the packet is sent again.
     ///
     /// # Errors
     ///
@@ -260,7 +269,9 @@ impl<H: Handler> Sender<H> {
         }
         match initialize(shared) {
             // SAFETY: the packet was just initialised in this memory; it has the acquisition above.
-            Ok(memory) => unsafe { Vacant::new(self.0.as_ptr(), memory.as_ptr().cast(), Some(memory)) },
+            Ok(memory) => unsafe {
+                Vacant::new(self.0.as_ptr(), memory.as_ptr().cast(), Some(memory))
+            },
             Err(error) => {
                 // SAFETY: acquired above.
                 unsafe { shared.packets.release_raw() };
@@ -269,13 +280,14 @@ impl<H: Handler> Sender<H> {
         }
     }
 
-    /// Sends a message and waits for the host's reply, which is copied to `reply`; gives the number of bytes. `timeout` is in units of 100 ns;
-    /// with none the wait has no end.
+    /// Sends a message and waits for the host's reply, which is copied to `reply`; gives the number
+    /// of bytes. `timeout` is in units of 100 ns; with none the wait has no end.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidLength`] unless `reply` has a length that is a multiple of 8 and not 0; [`Error::NotOpen`]; `STATUS_CANCELLED` if the time ran
-    /// out, `STATUS_DEVICE_REMOVED` if the channel closed, and KMCL's others.
+    /// [`Error::InvalidLength`] unless `reply` has a length that is a multiple of 8 and not 0;
+    /// [`Error::NotOpen`]; `STATUS_CANCELLED` if the time ran out, `STATUS_DEVICE_REMOVED` if the
+    /// channel closed, and KMCL's others.
     pub fn sync_request(
         &self,
         payload: &[u8],
@@ -289,14 +301,17 @@ impl<H: Handler> Sender<H> {
         Ok(length)
     }
 
-    /// As [`Sender::sync_request`], with memory that the host may use meanwhile: the whole of it, for which the channel must be configured
-    /// ([`maximum_external_data`](crate::channel::ChannelConfig::maximum_external_data)). It comes back with the number of bytes of the reply.
+    /// As [`Sender::sync_request`], with memory that the host may use meanwhile: the whole of it,
+    /// for which the channel must be configured
+    /// ([`maximum_external_data`](crate::channel::ChannelConfig::maximum_external_data)). It comes
+    /// back with the number of bytes of the reply.
     ///
     /// # Errors
     ///
-    /// As [`Sender::sync_request`], and [`Error::NoMemory`]; with the memory if the host has not seen it, or has answered and lets go of it. If the
-    /// time ran out or the channel closed, the host may still use the memory, and no text says until when: the channel then keeps it until it has
-    /// been disabled.
+    /// As [`Sender::sync_request`], and [`Error::NoMemory`]; with the memory if the host has not
+    /// seen it, or has answered and lets go of it. If the time ran out or the channel closed, the
+    /// host may still use the memory, and no text says until when: the channel then keeps it until
+    /// it has been disabled.
     ///
     /// # Examples
     ///
@@ -320,7 +335,8 @@ impl<H: Handler> Sender<H> {
         timeout: Option<NonZeroU64>,
         irql: &mut impl MayAwaitReply,
     ) -> Result<(usize, Mdl), (Error, Option<Mdl>)> {
-        // Its acquisition of `packets` lasts until the memory is in its place: an owner that waits for it frees all that is kept.
+        // Its acquisition of `packets` lasts until the memory is in its place: an owner that waits
+        // for it frees all that is kept.
         let mut request = match Request::new(&self.0, payload, reply) {
             Ok(request) => request,
             Err(error) => return Err((error, Some(data))),
@@ -347,7 +363,8 @@ impl<H: Handler> Sender<H> {
 ///
 /// # Invariants
 ///
-/// The channel is allocated while `packets` is held. The reply's length is `capacity`, a multiple of 8 and not 0, and the payload's is `length`.
+/// The channel is allocated while `packets` is held. The reply's length is `capacity`, a multiple
+/// of 8 and not 0, and the payload's is `length`.
 struct Request<'a, H: Handler> {
     shared: &'a Shared<H>,
     payload: &'a [u8],
@@ -367,7 +384,8 @@ impl<'a, H: Handler> Request<'a, H> {
         let Some(packets) = shared.packets.try_acquire() else {
             return Err(Error::NotOpen);
         };
-        // The gate is not held: closing waits for it, and KMCL ends this request only when it closes.
+        // The gate is not held: closing waits for it, and KMCL ends this request only when it
+        // closes.
         if !shared.gate.is_open() {
             return Err(Error::NotOpen);
         }
@@ -381,8 +399,9 @@ impl<'a, H: Handler> Request<'a, H> {
         })
     }
 
-    /// Sends it and waits: the status, and the number of bytes of the reply. Whoever calls has a witness that this is a place where replies may
-    /// be awaited; `data` is NULL, or an MDL of which the host may have all until the caller knows that it has let go.
+    /// Sends it and waits: the status, and the number of bytes of the reply. Whoever calls has a
+    /// witness that this is a place where replies may be awaited; `data` is NULL, or an MDL of
+    /// which the host may have all until the caller knows that it has let go.
     fn send(&mut self, data: PMDL, timeout: Option<NonZeroU64>) -> (NTSTATUS, usize) {
         let mut relative = LARGE_INTEGER::default();
         let timeout = match timeout {
@@ -392,8 +411,9 @@ impl<'a, H: Handler> Request<'a, H> {
                 &raw mut relative
             }
         };
-        // SAFETY: PASSIVE_LEVEL, where this may wait, by the caller's witness; the channel is allocated while `packets` is held; the buffers live
-        // through the call and have the lengths given; the caller keeps the MDL and its memory for as long as it has to.
+        // SAFETY: PASSIVE_LEVEL, where this may wait, by the caller's witness; the channel is
+        // allocated while `packets` is held; the buffers live through the call and have the lengths
+        // given; the caller keeps the MDL and its memory for as long as it has to.
         let status = unsafe {
             call!(
                 self.shared.table(),
@@ -417,8 +437,8 @@ impl<'a, H: Handler> Request<'a, H> {
 ///
 /// # Invariants
 ///
-/// `node` is free memory for a node, ours; `packet` is ours and was never sent, with an acquisition of `shared.packets`; `memory` is its own if
-/// it was initialised in place.
+/// `node` is free memory for a node, ours; `packet` is ours and was never sent, with an acquisition
+/// of `shared.packets`; `memory` is its own if it was initialised in place.
 struct Vacant<H: Handler> {
     node: NonNull<Node<H>>,
     shared: NonNull<Shared<H>>,
@@ -429,7 +449,8 @@ struct Vacant<H: Handler> {
 impl<H: Handler> Vacant<H> {
     /// # Safety
     ///
-    /// As the invariants say of the packet, which is given back if there is no node; `shared` is the pointer of an owner that is there.
+    /// As the invariants say of the packet, which is given back if there is no node; `shared` is
+    /// the pointer of an owner that is there.
     #[inline]
     unsafe fn new(
         shared: NonNull<Shared<H>>,
@@ -463,8 +484,9 @@ impl<H: Handler> Vacant<H> {
             packet,
             memory,
         } = self;
-        // SAFETY: by the invariant the entry is free memory for a node, and the packet is not sent, so its pointer and routine may be set. The
-        // context is written by itself, so that it is not put together with the rest elsewhere first.
+        // SAFETY: by the invariant the entry is free memory for a node, and the packet is not sent,
+        // so its pointer and routine may be set. The context is written by itself, so that it is
+        // not put together with the rest elsewhere first.
         unsafe {
             let place = node.as_ptr();
             (&raw mut (*place).transaction)
@@ -487,7 +509,8 @@ impl<H: Handler> Vacant<H> {
 
 /// A packet in pool memory.
 fn initialize<H: Handler>(shared: &Shared<H>) -> Result<NonNull<u8>, Error> {
-    // SAFETY: the channel is allocated while `packets` is held, as the caller does; the memory has the size that KMCL asks for.
+    // SAFETY: the channel is allocated while `packets` is held, as the caller does; the memory has
+    // the size that KMCL asks for.
     unsafe {
         let bytes = call!(shared.table(), VmbChannelSizeofPacket(shared.channel));
         let memory = pool::allocate(bytes as usize, TAG, false).ok_or(Error::NoMemory)?;
@@ -572,7 +595,8 @@ fn checked<H: Handler>(shared: &Shared<H>, payload: &[u8]) -> Result<u32, Error>
 ///
 /// # Invariants
 ///
-/// `packet` is allocated and not sent; one acquisition of `shared.packets` belongs to it, and keeps `shared` there.
+/// `packet` is allocated and not sent; one acquisition of `shared.packets` belongs to it, and keeps
+/// `shared` there.
 pub struct Packet<H: Handler> {
     shared: NonNull<Shared<H>>,
     packet: VMBPACKET,
@@ -604,7 +628,11 @@ impl<H: Handler> Packet<H> {
     ///
     /// [`SendError`] with the packet.
     #[inline]
-    pub fn send_copied(self, payload: &[u8], _irql: &mut impl AtPassive) -> Result<(), SendError<Self>> {
+    pub fn send_copied(
+        self,
+        payload: &[u8],
+        _irql: &mut impl AtPassive,
+    ) -> Result<(), SendError<Self>> {
         self.send(payload, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER)
     }
 
@@ -625,8 +653,9 @@ impl<H: Handler> Packet<H> {
                 packet: Some(self),
             });
         }
-        // SAFETY: by the invariant the packet is ours and not sent; the buffer outlives every use of it (static, or copied by KMCL during the
-        // call); the channel is started while the gate is held.
+        // SAFETY: by the invariant the packet is ours and not sent; the buffer outlives every use
+        // of it (static, or copied by KMCL during the call); the channel is started while the gate
+        // is held.
         let status = unsafe {
             call!(
                 self.shared().table(),
@@ -647,7 +676,8 @@ impl<H: Handler> Packet<H> {
                 packet: Some(self),
             });
         }
-        // KMCL frees the packet from here on. A channel is cleaned up only when it is disabled, and then no packet is in flight.
+        // KMCL frees the packet from here on. A channel is cleaned up only when it is disabled, and
+        // then no packet is in flight.
         let this = ManuallyDrop::new(self);
         // SAFETY: the acquisition is given back once: `this` is forgotten.
         unsafe { this.shared().packets.release_raw() };
@@ -669,7 +699,8 @@ pub(crate) struct Node<H: Handler> {
     packet: VMBPACKET,
     /// The packet's own memory, if it was initialised in place.
     memory: Option<NonNull<u8>>,
-    /// There for as long as the node: its acquisition of `packets` is what a channel's owner waits for.
+    /// There for as long as the node: its acquisition of `packets` is what a channel's owner waits
+    /// for.
     shared: NonNull<Shared<H>>,
     transaction: UnsafeCell<MaybeUninit<H::Transaction>>,
 }
@@ -689,7 +720,8 @@ impl<H: Handler> Node<H> {
 /// The caller owns the reference.
 #[inline]
 unsafe fn release_node<H: Handler>(node: NonNull<Node<H>>) {
-    // SAFETY: the node lives while the caller's reference does; with the last one nobody else knows it.
+    // SAFETY: the node lives while the caller's reference does; with the last one nobody else knows
+    // it.
     unsafe {
         if node.as_ref().claim.release() {
             give_back_late(node);
@@ -697,7 +729,8 @@ unsafe fn release_node<H: Handler>(node: NonNull<Node<H>>) {
     }
 }
 
-/// Where the last reference is seldom given back: a completion that ran meanwhile, or a packet that was never sent.
+/// Where the last reference is seldom given back: a completion that ran meanwhile, or a packet that
+/// was never sent.
 ///
 /// # Safety
 ///
@@ -716,7 +749,8 @@ unsafe fn give_back_late<H: Handler>(node: NonNull<Node<H>>) {
 /// The node's last reference was the caller's.
 #[inline]
 unsafe fn give_back<H: Handler>(node: NonNull<Node<H>>) {
-    // SAFETY: nobody else knows the node: it is taken apart and its memory goes back to the list, which is there until `packets` is released.
+    // SAFETY: nobody else knows the node: it is taken apart and its memory goes back to the list,
+    // which is there until `packets` is released.
     unsafe {
         let shared = node.as_ref().shared.as_ref();
         shared.nodes.free_raw(node);
@@ -728,8 +762,8 @@ unsafe fn give_back<H: Handler>(node: NonNull<Node<H>>) {
 ///
 /// # Invariants
 ///
-/// The node holds an initialised transaction and an allocated packet that is not in flight; this is their only owner, with one
-/// reference to the node.
+/// The node holds an initialised transaction and an allocated packet that is not in flight; this is
+/// their only owner, with one reference to the node.
 pub struct OwnedPacket<H: Handler> {
     node: NonNull<Node<H>>,
 }
@@ -764,8 +798,8 @@ impl<H: Handler> OwnedPacket<H> {
     #[inline]
     pub fn into_context(self) -> H::Transaction {
         let this = ManuallyDrop::new(self);
-        // SAFETY: by the invariant the context is initialised; it is moved out once, the packet is freed once, and the reference given back
-        // once: `this` is forgotten.
+        // SAFETY: by the invariant the context is initialised; it is moved out once, the packet is
+        // freed once, and the reference given back once: `this` is forgotten.
         unsafe {
             let transaction = (*this.node().transaction.get()).assume_init_read();
             discard(this.node().shared(), this.node().packet, this.node().memory);
@@ -778,8 +812,9 @@ impl<H: Handler> OwnedPacket<H> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the failure. An error of
-    /// [`Transaction::external`] is this send's. External data with [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
+    /// [`SendError`], with the packet unless KMCL has run its completion routine in spite of the
+    /// failure. An error of [`Transaction::external`] is this send's. External data with
+    /// [`Mode::Notify`] is `STATUS_INVALID_PARAMETER`.
     #[allow(
         clippy::inline_always,
         reason = "what is inline is shorter than the result that a call hands over in memory"
@@ -802,10 +837,15 @@ impl<H: Handler> OwnedPacket<H> {
                     packet: Some(self),
                 })
             }
-            Ok(Some(External { mdl, offset, length })) => {
+            Ok(Some(External {
+                mdl,
+                offset,
+                length,
+            })) => {
                 let (mdl, external_length) = (mdl.as_ptr(), length.get());
                 self.send_with(|table, packet, start, length| {
-                    // SAFETY: as `send_with` demands; the part is within the MDL, whose pages the context keeps; completion is waited for.
+                    // SAFETY: as `send_with` demands; the part is within the MDL, whose pages the
+                    // context keeps; completion is waited for.
                     unsafe {
                         call!(
                             table,
@@ -842,8 +882,8 @@ impl<H: Handler> OwnedPacket<H> {
     ///
     /// # Safety
     ///
-    /// The host can read and write every page named, until the packet is completed: each belongs to the driver, is resident, and holds nothing that the
-    /// host must not have.
+    /// The host can read and write every page named, until the packet is completed: each belongs to
+    /// the driver, is resident, and holds nothing that the host must not have.
     pub unsafe fn send_with_pfns(self) -> Result<(), SendError<Self>> {
         let frames = self.context().pfns();
         let start = frames.as_ptr().cast_mut();
@@ -854,7 +894,8 @@ impl<H: Handler> OwnedPacket<H> {
             });
         };
         self.send_with(|table, packet, buffer, length| {
-            // SAFETY: as `send_with` demands; the frames are the caller's word, and their array is the context's.
+            // SAFETY: as `send_with` demands; the frames are the caller's word, and their array is
+            // the context's.
             unsafe {
                 call!(
                     table,
@@ -898,9 +939,11 @@ impl<H: Handler> OwnedPacket<H> {
         let start = payload.as_ptr().cast_mut().cast();
         let this = ManuallyDrop::new(self);
         let node = this.node;
-        // SAFETY: the reference that beginning gives the sender keeps the node through the call whatever a completion does meanwhile. The packet is ours
-        // and not in flight; its buffer is the context's in the node, where nobody touches it until the packet is back; the channel is started while
-        // the gate is held. After the call the claim decides: a failure that nobody has claimed gives the packet back to us.
+        // SAFETY: the reference that beginning gives the sender keeps the node through the call
+        // whatever a completion does meanwhile. The packet is ours and not in flight; its buffer is
+        // the context's in the node, where nobody touches it until the packet is back; the channel
+        // is started while the gate is held. After the call the claim decides: a failure that
+        // nobody has claimed gives the packet back to us.
         unsafe {
             let node_ref = node.as_ref();
             let send = node_ref.claim.begin();
@@ -917,11 +960,17 @@ impl<H: Handler> OwnedPacket<H> {
 
     /// # Safety
     ///
-    /// This send of the node's packet has failed, and the caller gives its reference to the node up.
+    /// This send of the node's packet has failed, and the caller gives its reference to the node
+    /// up.
     #[cold]
     #[inline(never)]
-    unsafe fn send_failed(node: NonNull<Node<H>>, send: SendNumber, status: Status) -> SendError<Self> {
-        // SAFETY: as the caller says; if the claim is ours, so are the packet and the owner's reference.
+    unsafe fn send_failed(
+        node: NonNull<Node<H>>,
+        send: SendNumber,
+        status: Status,
+    ) -> SendError<Self> {
+        // SAFETY: as the caller says; if the claim is ours, so are the packet and the owner's
+        // reference.
         unsafe {
             // Lazily: a packet that is not ours must not even be made, for it would be dropped.
             let packet = node.as_ref().claim.reclaim(send).then(|| Self { node });
@@ -937,7 +986,8 @@ impl<H: Handler> OwnedPacket<H> {
 impl<H: Handler> Drop for OwnedPacket<H> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: by the invariant the context is initialised and the packet not in flight; each ends once, here.
+        // SAFETY: by the invariant the context is initialised and the packet not in flight; each
+        // ends once, here.
         unsafe {
             (*self.node().transaction.get()).assume_init_drop();
             discard(self.node().shared(), self.node().packet, self.node().memory);
@@ -950,8 +1000,8 @@ impl<H: Handler> Drop for OwnedPacket<H> {
 ///
 /// # Invariants
 ///
-/// As [`OwnedPacket`]; the reply is readable for `'c`, the time of the callback, until the packet is freed or sent: whether it is a part of the packet is
-/// documented nowhere.
+/// As [`OwnedPacket`]; the reply is readable for `'c`, the time of the callback, until the packet
+/// is freed or sent: whether it is a part of the packet is documented nowhere.
 pub struct Completed<'c, H: Handler> {
     status: Status,
     reply: HostBytes<'c>,
@@ -997,7 +1047,8 @@ impl<H: Handler> Completed<'_, H> {
         self.packet
     }
 
-    /// Frees the packet and keeps the context. What is needed of the reply is to be copied out before.
+    /// Frees the packet and keeps the context. What is needed of the reply is to be copied out
+    /// before.
     #[must_use]
     #[inline]
     pub fn into_context(self) -> H::Transaction {
@@ -1011,17 +1062,20 @@ unsafe extern "C" fn on_completed<H: Handler>(
     buffer: PVOID,
     length: u32,
 ) {
-    // SAFETY: KMCL calls this for a packet on which `Vacant::fill` set the pointer and the routine: the pointer is its node, which lives while the
-    // packet is in flight.
+    // SAFETY: KMCL calls this for a packet on which `Vacant::fill` set the pointer and the routine:
+    // the pointer is its node, which lives while the packet is in flight.
     let node = unsafe { NonNull::new_unchecked(routes::packet_pointer(packet).cast::<Node<H>>()) };
     // SAFETY: as above.
     let node_ref = unsafe { node.as_ref() };
     if !node_ref.claim.complete() {
         return;
     }
-    // SAFETY: the claim is ours, and with it the packet, its context, the owner's reference and one that is given back below: no public text says
-    // that closing a channel waits for this call, so the node, with its acquisition of `packets`, keeps what is shared and the handler until it ends.
-    let (shared, packet_owner) = unsafe { (SharedRef::new(node_ref.shared), OwnedPacket::<H> { node }) };
+    // SAFETY: the claim is ours, and with it the packet, its context, the owner's reference and one
+    // that is given back below: no public text says that closing a channel waits for this call, so
+    // the node, with its acquisition of `packets`, keeps what is shared and the handler until it
+    // ends.
+    let (shared, packet_owner) =
+        unsafe { (SharedRef::new(node_ref.shared), OwnedPacket::<H> { node }) };
     debug_assert_eq!(
         // SAFETY: the packet is valid in its completion routine.
         unsafe { routes::packet_channel(packet) },
@@ -1038,7 +1092,9 @@ unsafe extern "C" fn on_completed<H: Handler>(
         reply,
         packet: packet_owner,
     };
-    shared.handler.completed(&mut Running::new(shared, irql), done);
+    shared
+        .handler
+        .completed(&mut Running::new(shared, irql), done);
     // SAFETY: the reference is this call's, and the last more often than not.
     unsafe {
         if node_ref.claim.release() {

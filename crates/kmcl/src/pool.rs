@@ -1,7 +1,7 @@
 //! Tagged nonpaged pool, with failure as a value.
 //!
-//! No global allocator is needed: [`PoolBox`] and [`PoolArc`], by the trait [`InPool`], allocate with `ExAllocatePool2` and give a value back that could
-//! not be placed.
+//! No global allocator is needed: [`PoolBox`] and [`PoolArc`], by the trait [`InPool`], allocate
+//! with `ExAllocatePool2` and give a value back that could not be placed.
 //!
 //! ```
 //! # use kmcl::{pool::{InPool, OutOfMemory, PoolArc, PoolBox, Tag}, status::Error};
@@ -69,9 +69,10 @@ pub(crate) fn allocate(bytes: usize, tag: Tag, zeroed: bool) -> Option<NonNull<u
     } else {
         POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED
     };
-    // SAFETY: nonpaged pool may be allocated at DISPATCH_LEVEL and below, which is where all of the library runs (kernel callers are
-    // never above it: every public entry is reached with a witness or from a callback documented so). The size is not
-    // zero (callers' types are sized at least 1) and the tag is not zero. Without POOL_FLAG_RAISE_ON_FAILURE failure is NULL.
+    // SAFETY: nonpaged pool may be allocated at DISPATCH_LEVEL and below, which is where all of the
+    // library runs (kernel callers are never above it: every public entry is reached with a witness
+    // or from a callback documented so). The size is not zero (callers' types are sized at least 1)
+    // and the tag is not zero. Without POOL_FLAG_RAISE_ON_FAILURE failure is NULL.
     let block = unsafe { ExAllocatePool2(flags, bytes.max(1) as _, tag.0) };
     NonNull::new(block.cast())
 }
@@ -86,21 +87,27 @@ pub(crate) unsafe fn free(block: NonNull<u8>, tag: Tag) {
 
 const fn fits_pool<T>() {
     assert!(
-        align_of::<T>() <= POOL_ALIGNMENT || (size_of::<T>() >= PAGE_SIZE && align_of::<T>() <= PAGE_SIZE),
+        align_of::<T>() <= POOL_ALIGNMENT
+            || (size_of::<T>() >= PAGE_SIZE && align_of::<T>() <= PAGE_SIZE),
         "pool memory is aligned to 16 bytes, or to a page for blocks of a page and more"
     );
 }
 
 /// An owner of a value in tagged nonpaged pool: how anything gets there.
 ///
-/// IRQL: `DISPATCH_LEVEL` or below. A type whose alignment pool memory does not have is refused when the program is built.
+/// IRQL: `DISPATCH_LEVEL` or below. A type whose alignment pool memory does not have is refused
+/// when the program is built.
 pub trait InPool<T>: Deref<Target = T> + Sized {
     /// Allocates, and then makes the value of an argument, where it stays.
     ///
     /// # Errors
     ///
     /// [`OutOfMemory`] with the argument, of which nothing was made.
-    fn try_new_from<A>(argument: A, tag: Tag, make: impl FnOnce(A) -> T) -> Result<Self, OutOfMemory<A>>;
+    fn try_new_from<A>(
+        argument: A,
+        tag: Tag,
+        make: impl FnOnce(A) -> T,
+    ) -> Result<Self, OutOfMemory<A>>;
 
     /// Moves a value to nonpaged pool.
     ///
@@ -113,7 +120,8 @@ pub trait InPool<T>: Deref<Target = T> + Sized {
         Self::try_new_from(value, tag, |value| value)
     }
 
-    /// Allocates, and then makes the value where it stays: for one that is too large for a kernel stack.
+    /// Allocates, and then makes the value where it stays: for one that is too large for a kernel
+    /// stack.
     ///
     /// # Errors
     ///
@@ -128,8 +136,8 @@ pub trait InPool<T>: Deref<Target = T> + Sized {
 ///
 /// # Invariants
 ///
-/// `value` points to an initialised `T` in a pool block of this library's with this tag, which this box alone owns. The value never moves while
-/// it is in the box.
+/// `value` points to an initialised `T` in a pool block of this library's with this tag, which this
+/// box alone owns. The value never moves while it is in the box.
 pub struct PoolBox<T: ?Sized> {
     value: NonNull<T>,
     tag: Tag,
@@ -137,13 +145,18 @@ pub struct PoolBox<T: ?Sized> {
 }
 
 impl<T> InPool<T> for PoolBox<T> {
-    fn try_new_from<A>(argument: A, tag: Tag, make: impl FnOnce(A) -> T) -> Result<Self, OutOfMemory<A>> {
+    fn try_new_from<A>(
+        argument: A,
+        tag: Tag,
+        make: impl FnOnce(A) -> T,
+    ) -> Result<Self, OutOfMemory<A>> {
         const { fits_pool::<T>() };
         let Some(block) = allocate(size_of::<T>(), tag, false) else {
             return Err(OutOfMemory(argument));
         };
         let block = block.cast::<T>();
-        // SAFETY: the block has at least `size_of::<T>()` bytes and the alignment that `fits_pool` checked, and is ours alone.
+        // SAFETY: the block has at least `size_of::<T>()` bytes and the alignment that `fits_pool`
+        // checked, and is ours alone.
         unsafe { block.write(make(argument)) };
         Ok(Self {
             value: block,
@@ -161,7 +174,8 @@ impl<T> PoolBox<T> {
 
     /// # Safety
     ///
-    /// `value` came from [`PoolBox::into_raw`] of a box with this tag, and this is the only box made of it since.
+    /// `value` came from [`PoolBox::into_raw`] of a box with this tag, and this is the only box
+    /// made of it since.
     pub(crate) const unsafe fn from_raw(value: NonNull<T>, tag: Tag) -> Self {
         Self {
             value,
@@ -181,14 +195,16 @@ impl<T: ?Sized> Deref for PoolBox<T> {
 
 impl<T: ?Sized> core::ops::DerefMut for PoolBox<T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: by the invariant `value` is initialised and owned by this box, which is borrowed exclusively.
+        // SAFETY: by the invariant `value` is initialised and owned by this box, which is borrowed
+        // exclusively.
         unsafe { self.value.as_mut() }
     }
 }
 
 impl<T: ?Sized> Drop for PoolBox<T> {
     fn drop(&mut self) {
-        // SAFETY: by the invariant the value is initialised, the block is ours and has this tag; neither is used again.
+        // SAFETY: by the invariant the value is initialised, the block is ours and has this tag;
+        // neither is used again.
         unsafe {
             self.value.as_ptr().drop_in_place();
             free(self.value.cast(), self.tag);
@@ -210,7 +226,8 @@ struct Counted<T> {
 ///
 /// # Invariants
 ///
-/// `counted` points to an initialised `Counted` in a pool block of this library's with this tag, and `references` is the number of `PoolArc`s.
+/// `counted` points to an initialised `Counted` in a pool block of this library's with this tag,
+/// and `references` is the number of `PoolArc`s.
 pub struct PoolArc<T> {
     counted: NonNull<Counted<T>>,
     tag: Tag,
@@ -218,7 +235,11 @@ pub struct PoolArc<T> {
 }
 
 impl<T> InPool<T> for PoolArc<T> {
-    fn try_new_from<A>(argument: A, tag: Tag, make: impl FnOnce(A) -> T) -> Result<Self, OutOfMemory<A>> {
+    fn try_new_from<A>(
+        argument: A,
+        tag: Tag,
+        make: impl FnOnce(A) -> T,
+    ) -> Result<Self, OutOfMemory<A>> {
         let counted = PoolBox::try_new_from(argument, tag, |argument| Counted {
             references: References::new(),
             value: make(argument),
@@ -234,8 +255,8 @@ impl<T> InPool<T> for PoolArc<T> {
 impl<T> PoolArc<T> {
     /// The value's place, from which [`PoolArc::another`] makes owners.
     pub(crate) const fn as_ptr(&self) -> NonNull<T> {
-        // SAFETY: by the invariant the block lives as long as this reference. The pointer is made without a reference to the value, so that it
-        // may be used for the whole block.
+        // SAFETY: by the invariant the block lives as long as this reference. The pointer is made
+        // without a reference to the value, so that it may be used for the whole block.
         unsafe { NonNull::new_unchecked(&raw mut (*self.counted.as_ptr()).value) }
     }
 
@@ -243,10 +264,12 @@ impl<T> PoolArc<T> {
     ///
     /// # Safety
     ///
-    /// `value` came from [`PoolArc::as_ptr`] of an owner with this tag, and the block has an owner now.
+    /// `value` came from [`PoolArc::as_ptr`] of an owner with this tag, and the block has an owner
+    /// now.
     #[inline]
     pub(crate) unsafe fn another(value: NonNull<T>, tag: Tag) -> Self {
-        // SAFETY: the value lies so far behind the block's start, and its pointer may be used for the whole block.
+        // SAFETY: the value lies so far behind the block's start, and its pointer may be used for
+        // the whole block.
         let counted = unsafe { value.byte_sub(offset_of!(Counted<T>, value)) }.cast::<Counted<T>>();
         // SAFETY: the block has an owner.
         unsafe { counted.as_ref() }.references.acquire(1);

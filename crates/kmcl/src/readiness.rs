@@ -1,7 +1,8 @@
 //! How far a channel has come, and the wait for it.
 //!
-//! A device often works only once the host has opened its channel and a protocol's handshake is over. So
-//! `EvtDeviceD0Entry` enables the channel and waits here, with a time limit; the handler says when the handshake is over.
+//! A device often works only once the host has opened its channel and a protocol's handshake is
+//! over. So `EvtDeviceD0Entry` enables the channel and waits here, with a time limit; the handler
+//! says when the handshake is over.
 //!
 //! ```text
 //!                     handler
@@ -48,7 +49,8 @@
 //! }
 //! ```
 //!
-//! Only the thread of a driver's own may wait, not a callback of the channel: nothing would go on meanwhile.
+//! Only the thread of a driver's own may wait, not a callback of the channel: nothing would go on
+//! meanwhile.
 //!
 //! ```compile_fail
 //! # use kmcl::{channel::{Channel, Handler}, irql::CallbackPassive};
@@ -73,8 +75,9 @@ use crate::sync::PlacedEvent;
 pub enum Readiness {
     /// It is so far.
     Ready,
-    /// It will not be: the handler's [`opened`](Handler::opened) has failed with this status, the handler has given the handshake up with
-    /// it ([`Running::set_failed`]), or the connection has failed with it ([`Handler::pnp_failure`]).
+    /// It will not be: the handler's [`opened`](Handler::opened) has failed with this status, the
+    /// handler has given the handshake up with it ([`Running::set_failed`]), or the connection has
+    /// failed with it ([`Handler::pnp_failure`]).
     Failed(Status),
     /// The channel was suspended or closed, by the driver or by the host, or there is none.
     Closed,
@@ -85,8 +88,9 @@ pub enum Readiness {
 impl Readiness {
     /// # Errors
     ///
-    /// The status of [`Readiness::Failed`]; [`Error::NotOpen`] for [`Readiness::Closed`]; `STATUS_IO_TIMEOUT` for [`Readiness::TimedOut`]
-    /// (`STATUS_TIMEOUT` counts as a success, with which a device would start).
+    /// The status of [`Readiness::Failed`]; [`Error::NotOpen`] for [`Readiness::Closed`];
+    /// `STATUS_IO_TIMEOUT` for [`Readiness::TimedOut`] (`STATUS_TIMEOUT` counts as a success, with
+    /// which a device would start).
     pub const fn check(self) -> Result<(), Error> {
         match self {
             Self::Ready => Ok(()),
@@ -121,8 +125,9 @@ const fn status_of(word: u64) -> NTSTATUS {
 
 /// How far a channel has come.
 ///
-/// Each event is signaled once what it stands for is decided, for better or worse, and stays so until the next start: who finds it signaled
-/// and nothing decided has slept through an end and a new start.
+/// Each event is signaled once what it stands for is decided, for better or worse, and stays so
+/// until the next start: who finds it signaled and nothing decided has slept through an end and a
+/// new start.
 ///
 /// # Invariants
 ///
@@ -223,49 +228,56 @@ impl Progress {
 }
 
 impl<H: Handler> Channel<H> {
-    /// Waits until the host has opened the channel and [`Handler::started`] has returned, or until that is not to be expected any more.
-    /// `timeout` is in units of 100 ns; with none the wait has no end while the host does nothing.
+    /// Waits until the host has opened the channel and [`Handler::started`] has returned, or until
+    /// that is not to be expected any more. `timeout` is in units of 100 ns; with none the wait has
+    /// no end while the host does nothing.
     pub fn wait_started(&self, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
         self.shared().progress.wait(STARTED, timeout, irql)
     }
 
-    /// Waits until the handler has said that the protocol's handshake is over (see [`Running::set_ready`]), or until that is not to be
-    /// expected any more. `timeout` is as for [`Channel::wait_started`].
+    /// Waits until the handler has said that the protocol's handshake is over (see
+    /// [`Running::set_ready`]), or until that is not to be expected any more. `timeout` is as for
+    /// [`Channel::wait_started`].
     pub fn wait_ready(&self, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
         self.shared().progress.wait(READY, timeout, irql)
     }
 }
 
 impl<H: Handler> ChannelSlot<H> {
-    /// As [`Channel::wait_started`]; [`Readiness::Closed`] if no channel is enabled. A [`PassiveCell`](crate::sync::PassiveCell) that the
-    /// slot is in is held meanwhile.
+    /// As [`Channel::wait_started`]; [`Readiness::Closed`] if no channel is enabled. A
+    /// [`PassiveCell`](crate::sync::PassiveCell) that the slot is in is held meanwhile.
     pub fn wait_started(&self, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
-        self.enabled()
-            .map_or(Readiness::Closed, |channel| channel.wait_started(timeout, irql))
+        self.enabled().map_or(Readiness::Closed, |channel| {
+            channel.wait_started(timeout, irql)
+        })
     }
 
-    /// As [`Channel::wait_ready`]; [`Readiness::Closed`] if no channel is enabled. A [`PassiveCell`](crate::sync::PassiveCell) that the
-    /// slot is in is held meanwhile.
+    /// As [`Channel::wait_ready`]; [`Readiness::Closed`] if no channel is enabled. A
+    /// [`PassiveCell`](crate::sync::PassiveCell) that the slot is in is held meanwhile.
     pub fn wait_ready(&self, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
-        self.enabled()
-            .map_or(Readiness::Closed, |channel| channel.wait_ready(timeout, irql))
+        self.enabled().map_or(Readiness::Closed, |channel| {
+            channel.wait_ready(timeout, irql)
+        })
     }
 }
 
 macro_rules! handshake {
     ($($place:ty)*) => {$(
         impl<H: Handler> $place {
-            /// The handshake is over: whoever waits with [`Channel::wait_ready`] goes on. It counts until the channel is suspended, and not
-            /// before it has started. IRQL: `DISPATCH_LEVEL` or below.
+            /// The handshake is over: whoever waits with [`Channel::wait_ready`] goes on. It counts
+            /// until the channel is suspended, and not before it has started. IRQL:
+            /// `DISPATCH_LEVEL` or below.
             ///
-            /// It is said of the channel as it is open now. An answer that comes only when the channel has been disabled and enabled again
-            /// belongs to the handshake before, which the packet's context tells if the handler puts it there.
+            /// It is said of the channel as it is open now. An answer that comes only when the
+            /// channel has been disabled and enabled again belongs to the handshake before, which
+            /// the packet's context tells if the handler puts it there.
             pub fn set_ready(&self) {
                 self.progress().ready();
             }
 
-            /// The handshake has failed: whoever waits for the channel gets the status (`STATUS_UNSUCCESSFUL` for one that is no error). It
-            /// changes nothing once the channel is ready or closed. IRQL: `DISPATCH_LEVEL` or below.
+            /// The handshake has failed: whoever waits for the channel gets the status
+            /// (`STATUS_UNSUCCESSFUL` for one that is no error). It changes nothing once the
+            /// channel is ready or closed. IRQL: `DISPATCH_LEVEL` or below.
             pub fn set_failed(&self, status: Status) {
                 self.progress().fail(status);
             }

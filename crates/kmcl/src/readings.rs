@@ -1,4 +1,5 @@
-//! Where KMCL's documentation contradicts itself or is silent: what was chosen, and why it is safe under every reading.
+//! Where KMCL's documentation contradicts itself or is silent: what was chosen, and why it is safe
+//! under every reading.
 //!
 //! # Contradictions
 //!

@@ -4,12 +4,13 @@ use core::fmt;
 use core::num::NonZeroU32;
 
 use wdk_sys::{
-    NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_CANCELLED, STATUS_DEVICE_NOT_CONNECTED,
-    STATUS_DEVICE_NOT_READY, STATUS_DEVICE_REMOVED, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_1, STATUS_INVALID_PARAMETER_2,
-    STATUS_INVALID_PARAMETER_3, STATUS_IO_TIMEOUT, STATUS_NOT_SUPPORTED, STATUS_PENDING,
-    STATUS_REVISION_MISMATCH, STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_UNSUCCESSFUL,
+    NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_CANCELLED,
+    STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_NOT_READY, STATUS_DEVICE_REMOVED,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER,
+    STATUS_INVALID_PARAMETER_1, STATUS_INVALID_PARAMETER_2, STATUS_INVALID_PARAMETER_3,
+    STATUS_IO_TIMEOUT, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_REVISION_MISMATCH,
+    STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_UNSUCCESSFUL,
 };
 
 use crate::packet::SendError;
@@ -59,7 +60,8 @@ impl Status {
         STATUS_IO_TIMEOUT,
     );
 
-    /// Whether this is a success or an informational status. `STATUS_PENDING` is one too: compare it exactly.
+    /// Whether this is a success or an informational status. `STATUS_PENDING` is one too: compare
+    /// it exactly.
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.0 >= 0
@@ -149,7 +151,8 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// A number of bytes or of anything else, of which KMCL takes no 0: to some of its functions that means "all", to others it is invalid.
+/// A number of bytes or of anything else, of which KMCL takes no 0: to some of its functions that
+/// means "all", to others it is invalid.
 pub(crate) fn not_zero(number: u32) -> Result<NonZeroU32, Error> {
     NonZeroU32::new(number).ok_or(Error::InvalidLength)
 }

@@ -37,8 +37,8 @@ use core::ops::{Deref, DerefMut};
 
 use wdk_sys::ntddk::{
     ExAcquireRundownProtection, ExInitializeRundownProtection, ExReleaseRundownProtection,
-    ExWaitForRundownProtectionRelease, KeAcquireSpinLockRaiseToDpc, KeInitializeEvent, KeReleaseSpinLock,
-    KeResetEvent, KeSetEvent, KeWaitForSingleObject,
+    ExWaitForRundownProtectionRelease, KeAcquireSpinLockRaiseToDpc, KeInitializeEvent,
+    KeReleaseSpinLock, KeResetEvent, KeSetEvent, KeWaitForSingleObject,
 };
 use wdk_sys::{
     _EVENT_TYPE, _KWAIT_REASON, _MODE, EX_RUNDOWN_REF, KEVENT, KIRQL, KPROCESSOR_MODE, KSPIN_LOCK,
@@ -58,8 +58,8 @@ pub(crate) const KERNEL_MODE: KPROCESSOR_MODE = _MODE::KernelMode as KPROCESSOR_
 
 /// Data behind a spin lock.
 ///
-/// The guard raises to `DISPATCH_LEVEL` and borrows the caller's witness for its life, so that nothing that waits can be
-/// called under the lock.
+/// The guard raises to `DISPATCH_LEVEL` and borrows the caller's witness for its life, so that
+/// nothing that waits can be called under the lock.
 ///
 /// # Invariants
 ///
@@ -92,11 +92,12 @@ impl<T> SpinLock<T> {
 impl<T: ?Sized> SpinLock<T> {
     /// Acquires the lock. IRQL: `DISPATCH_LEVEL` or below.
     ///
-    /// Acquiring it again on the same processor is a deadlock, as with every spin lock; the witness that the first guard borrows
-    /// is what makes that hard to write.
+    /// Acquiring it again on the same processor is a deadlock, as with every spin lock; the witness
+    /// that the first guard borrows is what makes that hard to write.
     pub fn lock<'a>(&'a self, irql: &'a mut impl Irql) -> SpinLockGuard<'a, T> {
-        // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is initialised (zero) and lives in memory that
-        // is nonpaged whenever it is shared: statics, pool, kernel stacks and lookaside entries of a driver are.
+        // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is
+        // initialised (zero) and lives in memory that is nonpaged whenever it is shared: statics,
+        // pool, kernel stacks and lookaside entries of a driver are.
         let old = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
         SpinLockGuard {
             lock: self,
@@ -111,11 +112,13 @@ impl<T: ?Sized> SpinLock<T> {
     }
 }
 
-/// The lock is held and the processor is at `DISPATCH_LEVEL` while this lives; forgotten, it leaves both as they are for ever.
+/// The lock is held and the processor is at `DISPATCH_LEVEL` while this lives; forgotten, it leaves
+/// both as they are for ever.
 ///
 /// # Invariants
 ///
-/// Guards end in the reverse order of their beginning, on the processor that made them: each borrows the witness of the one before, and none can be sent.
+/// Guards end in the reverse order of their beginning, on the processor that made them: each
+/// borrows the witness of the one before, and none can be sent.
 pub struct SpinLockGuard<'a, T: ?Sized> {
     lock: &'a SpinLock<T>,
     old: KIRQL,
@@ -191,7 +194,8 @@ impl Event {
 
     /// Signals the event. IRQL: `DISPATCH_LEVEL` or below.
     pub fn set(&self) {
-        // SAFETY: the event is initialised; with `Wait` FALSE any IRQL up to DISPATCH_LEVEL is allowed.
+        // SAFETY: the event is initialised; with `Wait` FALSE any IRQL up to DISPATCH_LEVEL is
+        // allowed.
         unsafe { KeSetEvent(self.0.get(), 0, 0) };
     }
 
@@ -203,15 +207,16 @@ impl Event {
 
     /// Waits until the event is signaled; false if the timeout (in units of 100 ns) passed first.
     pub fn wait(&self, _irql: &mut impl AtPassive, timeout: Option<u64>) -> bool {
-        // SAFETY: the event is initialised; the witness says that this is PASSIVE_LEVEL, where waiting is allowed.
+        // SAFETY: the event is initialised; the witness says that this is PASSIVE_LEVEL, where
+        // waiting is allowed.
         unsafe { wait_for(self.0.get(), timeout) }
     }
 }
 
 /// Waits until an event is signaled; false if the timeout (in units of 100 ns) passed first.
 ///
-/// The wait is in kernel mode and not alertable, and the object is no mutex: then the documentation knows no other status than
-/// these two, and without a timeout none but that of the signaled event.
+/// The wait is in kernel mode and not alertable, and the object is no mutex: then the documentation
+/// knows no other status than these two, and without a timeout none but that of the signaled event.
 ///
 /// # Safety
 ///
@@ -226,8 +231,15 @@ unsafe fn wait_for(event: *mut KEVENT, timeout: Option<u64>) -> bool {
         }
     };
     // SAFETY: as the caller says; the timeout is NULL or points to a local.
-    let status =
-        unsafe { KeWaitForSingleObject(event.cast(), _KWAIT_REASON::Executive, KERNEL_MODE, 0, timeout) };
+    let status = unsafe {
+        KeWaitForSingleObject(
+            event.cast(),
+            _KWAIT_REASON::Executive,
+            KERNEL_MODE,
+            0,
+            timeout,
+        )
+    };
     status != STATUS_TIMEOUT
 }
 
@@ -235,7 +247,8 @@ unsafe fn wait_for(event: *mut KEVENT, timeout: Option<u64>) -> bool {
 ///
 /// # Invariants
 ///
-/// It is initialised, in nonpaged pool, and never moves. Each guard is one use that the kernel counts.
+/// It is initialised, in nonpaged pool, and never moves. Each guard is one use that the kernel
+/// counts.
 pub struct Rundown(PoolBox<UnsafeCell<EX_RUNDOWN_REF>>);
 
 // SAFETY: rundown protection is made to be used from any thread and processor.
@@ -244,7 +257,8 @@ unsafe impl Send for Rundown {}
 unsafe impl Sync for Rundown {}
 
 impl Rundown {
-    /// Protection that can be acquired, at a place of its own: the kernel's structure is not moved once it is initialised.
+    /// Protection that can be acquired, at a place of its own: the kernel's structure is not moved
+    /// once it is initialised.
     ///
     /// # Errors
     ///
@@ -256,7 +270,8 @@ impl Rundown {
         Ok(Self(place))
     }
 
-    /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows (`DISPATCH_LEVEL` or below here).
+    /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows
+    /// (`DISPATCH_LEVEL` or below here).
     #[must_use]
     #[inline]
     pub fn try_acquire(&self) -> Option<RundownGuard<'_>> {
@@ -268,7 +283,8 @@ impl Rundown {
 
     /// Refuses new users and waits until the last is gone. From then on acquiring fails.
     pub fn wait(&self, _irql: &mut impl AtPassive) {
-        // SAFETY: the structure is initialised; the witness says PASSIVE_LEVEL, where waiting is allowed.
+        // SAFETY: the structure is initialised; the witness says PASSIVE_LEVEL, where waiting is
+        // allowed.
         unsafe { ExWaitForRundownProtectionRelease(self.0.get()) };
     }
 }
@@ -287,7 +303,8 @@ impl Drop for RundownGuard<'_> {
 ///
 /// # Invariants
 ///
-/// Once it is in its place, and before anybody else uses it, the event is initialised; it never moves then.
+/// Once it is in its place, and before anybody else uses it, the event is initialised; it never
+/// moves then.
 pub(crate) struct PlacedEvent(UnsafeCell<KEVENT>);
 
 // SAFETY: a kernel event is made to be used from any thread and processor.
@@ -307,12 +324,14 @@ impl PlacedEvent {
     ///
     /// It has not been initialised before, nobody uses it, and from now on it does not move.
     pub(crate) unsafe fn initialize(&self) {
-        // SAFETY: as the caller says; the event is in nonpaged pool, as everything of the library's that is placed.
+        // SAFETY: as the caller says; the event is in nonpaged pool, as everything of the library's
+        // that is placed.
         unsafe { KeInitializeEvent(self.0.get(), _EVENT_TYPE::NotificationEvent, 0) };
     }
 
     pub(crate) fn set(&self) {
-        // SAFETY: the event is initialised; with `Wait` FALSE any IRQL up to DISPATCH_LEVEL is allowed.
+        // SAFETY: the event is initialised; with `Wait` FALSE any IRQL up to DISPATCH_LEVEL is
+        // allowed.
         unsafe { KeSetEvent(self.0.get(), 0, 0) };
     }
 
@@ -323,23 +342,27 @@ impl PlacedEvent {
 
     /// As [`Event::wait`].
     pub(crate) fn wait(&self, timeout: Option<u64>, _irql: &mut impl AtPassive) -> bool {
-        // SAFETY: the event is initialised; the witness says PASSIVE_LEVEL, where waiting is allowed.
+        // SAFETY: the event is initialised; the witness says PASSIVE_LEVEL, where waiting is
+        // allowed.
         unsafe { wait_for(self.0.get(), timeout) }
     }
 }
 
-/// A count of uses, and an event for whoever closes it: the channel's own rundown protection, a part of something larger.
+/// A count of uses, and an event for whoever closes it: the channel's own rundown protection, a
+/// part of something larger.
 ///
 /// # Invariants
 ///
-/// Once it is in its place, the event is initialised, and signaled exactly when `uses` has told somebody that it was the last.
+/// Once it is in its place, the event is initialised, and signaled exactly when `uses` has told
+/// somebody that it was the last.
 pub(crate) struct Gate {
     uses: Uses,
     last: PlacedEvent,
 }
 
 impl Gate {
-    /// Closed, and not yet initialised: to be placed where it stays, and then [initialised](Self::initialize).
+    /// Closed, and not yet initialised: to be placed where it stays, and then
+    /// [initialised](Self::initialize).
     pub(crate) fn to_be_placed() -> Self {
         Self {
             uses: Uses::closed(),
@@ -416,7 +439,8 @@ impl Drop for GateGuard<'_> {
     }
 }
 
-/// What keeps an owner of a channel out of handlers, which are sent from thread to thread. Its name is what the compiler says then.
+/// What keeps an owner of a channel out of handlers, which are sent from thread to thread. Its name
+/// is what the compiler says then.
 pub(crate) struct NotForHandlers(PhantomData<*mut ()>);
 
 impl NotForHandlers {
@@ -429,26 +453,30 @@ impl NotForHandlers {
 ///
 /// # Safety
 ///
-/// A value may be used by one thread after another as long as each is at `PASSIVE_LEVEL` outside channel callbacks.
+/// A value may be used by one thread after another as long as each is at `PASSIVE_LEVEL` outside
+/// channel callbacks.
 pub unsafe trait Confined {}
 
-/// Data that is reachable only at `PASSIVE_LEVEL` outside channel callbacks, by one thread at a time.
+/// Data that is reachable only at `PASSIVE_LEVEL` outside channel callbacks, by one thread at a
+/// time.
 ///
-/// It is the place for a [`Channel`](crate::channel::Channel) in a device's context: callbacks have no
-/// [`Passive`] witness, so they cannot reach the channel that waits for them. Nor can they drop it: like the channel, the cell cannot be sent, so
-/// that a handler may refer to one and not own one.
+/// It is the place for a [`Channel`](crate::channel::Channel) in a device's context: callbacks have
+/// no [`Passive`] witness, so they cannot reach the channel that waits for them. Nor can they drop
+/// it: like the channel, the cell cannot be sent, so that a handler may refer to one and not own
+/// one.
 ///
 /// # Invariants
 ///
-/// The data is reached by the one thread that is inside [`PassiveCell::with`], or through an exclusive reference to the cell.
+/// The data is reached by the one thread that is inside [`PassiveCell::with`], or through an
+/// exclusive reference to the cell.
 pub struct PassiveCell<T: Confined> {
     free: Event,
     data: UnsafeCell<T>,
     _confined: NotForHandlers,
 }
 
-// SAFETY: the event lets one thread in at a time, the witness says that it is at PASSIVE_LEVEL outside callbacks, and `T: Confined` allows
-// just that.
+// SAFETY: the event lets one thread in at a time, the witness says that it is at PASSIVE_LEVEL
+// outside callbacks, and `T: Confined` allows just that.
 unsafe impl<T: Confined> Sync for PassiveCell<T> {}
 
 impl<T: Confined> PassiveCell<T> {
@@ -467,8 +495,13 @@ impl<T: Confined> PassiveCell<T> {
         })
     }
 
-    /// Runs a closure with the data and the witness. Not to be nested: the inner call would wait for the outer one.
-    pub fn with<R>(&self, irql: &mut Passive<'_>, run: impl FnOnce(&mut T, &mut Passive<'_>) -> R) -> R {
+    /// Runs a closure with the data and the witness. Not to be nested: the inner call would wait
+    /// for the outer one.
+    pub fn with<R>(
+        &self,
+        irql: &mut Passive<'_>,
+        run: impl FnOnce(&mut T, &mut Passive<'_>) -> R,
+    ) -> R {
         self.free.wait(irql, None);
         // SAFETY: the event lets one thread in at a time.
         let result = run(unsafe { &mut *self.data.get() }, irql);

@@ -1,6 +1,7 @@
 //! The library's own atomics under every interleaving (model checking with loom).
 //!
-//! `src/claim.rs` is compiled here a second time, with loom's atomics in the place of the processor's.
+//! `src/claim.rs` is compiled here a second time, with loom's atomics in the place of the
+//! processor's.
 
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Notify};
@@ -67,7 +68,8 @@ impl Node {
     }
 }
 
-/// The send fails, and KMCL runs the completion routine as well, on another processor and at any moment.
+/// The send fails, and KMCL runs the completion routine as well, on another processor and at any
+/// moment.
 #[test]
 fn a_failed_send_that_completes_all_the_same_has_one_owner() {
     loom::model(|| {
@@ -86,7 +88,8 @@ fn a_failed_send_that_completes_all_the_same_has_one_owner() {
     });
 }
 
-/// The completion of a failing send sends the packet again before the first sender looks: the first sender must not take it.
+/// The completion of a failing send sends the packet again before the first sender looks: the first
+/// sender must not take it.
 #[test]
 fn a_sender_does_not_take_a_packet_that_its_completion_has_sent_again() {
     loom::model(|| {
@@ -99,7 +102,8 @@ fn a_sender_does_not_take_a_packet_that_its_completion_has_sent_again() {
             }
             other.own();
             let _second = other.claim.begin();
-            // The second send succeeds and is in flight when this one ends, and with it the routine.
+            // The second send succeeds and is in flight when this one ends, and with it the
+            // routine.
             other.release();
             other.release();
             true
@@ -120,7 +124,8 @@ fn a_sender_does_not_take_a_packet_that_its_completion_has_sent_again() {
     });
 }
 
-/// A send succeeds, its completion frees the packet on another processor while the sender is still inside the call.
+/// A send succeeds, its completion frees the packet on another processor while the sender is still
+/// inside the call.
 #[test]
 fn the_last_of_sender_owner_and_routine_frees_the_node() {
     loom::model(|| {
@@ -134,7 +139,8 @@ fn the_last_of_sender_owner_and_routine_frees_the_node() {
     });
 }
 
-/// The handler keeps the packet; another thread frees it while the completion routine is still there.
+/// The handler keeps the packet; another thread frees it while the completion routine is still
+/// there.
 #[test]
 fn a_packet_kept_by_the_handler_may_end_before_its_completion_routine() {
     loom::model(|| {
@@ -165,7 +171,10 @@ fn two_completions_have_one_owner() {
                 thread::spawn(move || node.claim.complete())
             })
             .collect();
-        let claimed: Vec<bool> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let claimed: Vec<bool> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
         assert_eq!(claimed.iter().filter(|claimed| **claimed).count(), 1);
     });
 }
@@ -193,7 +202,8 @@ fn the_last_owner_of_a_shared_value_sees_what_the_others_did() {
     });
 }
 
-/// What a channel's owner gives up once nothing is out, with the count and the event that it waits on.
+/// What a channel's owner gives up once nothing is out, with the count and the event that it waits
+/// on.
 struct Channel {
     packets: Uses,
     /// The kernel's event.
@@ -218,7 +228,10 @@ impl Channel {
     /// What is out uses the channel; loom reports it if the owner has it at the same time.
     fn touch(&self) {
         // SAFETY: loom checks that the owner does not write meanwhile.
-        assert!(self.there.with(|there| unsafe { *there }), "the channel is gone");
+        assert!(
+            self.there.with(|there| unsafe { *there }),
+            "the channel is gone"
+        );
     }
 
     fn release(&self) {
@@ -240,11 +253,15 @@ impl Channel {
         // SAFETY: loom checks that nobody else is there.
         self.there.with_mut(|there| unsafe { *there = false });
         assert!(!self.packets.is_open());
-        assert!(!self.packets.acquire(), "nothing is let out of what is closed");
+        assert!(
+            !self.packets.acquire(),
+            "nothing is let out of what is closed"
+        );
     }
 }
 
-/// Completions race with the close of their channel: it goes when the last of them is done, and not before.
+/// Completions race with the close of their channel: it goes when the last of them is done, and not
+/// before.
 #[test]
 fn a_channel_goes_after_the_last_of_its_completions() {
     loom::model(|| {
@@ -266,7 +283,8 @@ fn a_channel_goes_after_the_last_of_its_completions() {
     });
 }
 
-/// A new use races with the close, and with the end of another: it is refused, or the owner waits for it.
+/// A new use races with the close, and with the end of another: it is refused, or the owner waits
+/// for it.
 #[test]
 fn a_use_is_refused_or_waited_for() {
     loom::model(|| {
@@ -287,8 +305,8 @@ fn a_use_is_refused_or_waited_for() {
     });
 }
 
-/// The last entry goes back to its list, by the completion routine or by the sender that is still inside the send, while the channel's owner waits to delete the
-/// list.
+/// The last entry goes back to its list, by the completion routine or by the sender that is still
+/// inside the send, while the channel's owner waits to delete the list.
 #[test]
 fn a_list_is_deleted_after_its_last_entry_is_back() {
     loom::model(|| {

@@ -1,8 +1,9 @@
 //! A release build of the library contains no call of a panic function.
 //!
-//! A program that uses every generic path is compiled as a driver would be, and the symbols that its object and those of the library need are read. What
-//! the driver of this project calls is looked at in its own test, `tests/no_panic.rs` at the top.
-//! It needs `nm`, which comes with the linker that every test needs.
+//! A program that uses every generic path is compiled as a driver would be, and the symbols that
+//! its object and those of the library need are read. What the driver of this project calls is
+//! looked at in its own test, `tests/no_panic.rs` at the top. It needs `nm`, which comes with the
+//! linker that every test needs.
 
 #[path = "no_panic/symbols.rs"]
 mod symbols;

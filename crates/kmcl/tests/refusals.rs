@@ -1,8 +1,8 @@
 //! Programs that the types refuse, each with the compiler's message, beside one that they accept.
 //!
-//! Each is compiled by itself against the library that Cargo has built for the tests, and code is generated for it: some
-//! refusals are found only then. The messages are beside the programs; `BLESS=1 cargo test -p kmcl --test refusals` writes
-//! them anew, for review.
+//! Each is compiled by itself against the library that Cargo has built for the tests, and code is
+//! generated for it: some refusals are found only then. The messages are beside the programs;
+//! `BLESS=1 cargo test -p kmcl --test refusals` writes them anew, for review.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,13 @@ impl Compiler {
         };
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let output = Command::new(cargo)
-            .args(["build", "--quiet", "--message-format=json", "--profile", profile])
+            .args([
+                "build",
+                "--quiet",
+                "--message-format=json",
+                "--profile",
+                profile,
+            ])
             .args(["-p", "kmcl", "-p", "ntsim", "-p", "wdk-sys-lite", "--lib"])
             .arg("--target-dir")
             .arg(target)
@@ -109,22 +115,29 @@ const OMITTED: [&str; 5] = [
     "consider using `--verbose`",
 ];
 
-/// The compiler's message without what differs from machine to machine, and without the lines of other files, which
-/// change with every edit there.
+/// The compiler's message without what differs from machine to machine, and without the lines of
+/// other files, which change with every edit there.
 fn normal(message: &str, program: &Path) -> String {
     let program = program.display().to_string();
     let mut foreign = false;
     let mut text = String::new();
     for line in message.lines() {
         let place = line.trim_start();
-        if let Some(file) = place.strip_prefix("--> ").or_else(|| place.strip_prefix("::: ")) {
+        if let Some(file) = place
+            .strip_prefix("--> ")
+            .or_else(|| place.strip_prefix("::: "))
+        {
             foreign = !file.starts_with(&program);
             if foreign {
                 let arrow = &place[..4];
                 let file = file.split_once(".rs:").map_or(file, |(file, _)| file);
                 let file = file.split_once("/library/").map_or(file, |(_, file)| file);
-                let file = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(file);
-                let file = file.rsplit_once("crates/kmcl/").map_or(file, |(_, file)| file);
+                let file = file
+                    .strip_prefix(env!("CARGO_MANIFEST_DIR"))
+                    .unwrap_or(file);
+                let file = file
+                    .rsplit_once("crates/kmcl/")
+                    .map_or(file, |(_, file)| file);
                 let _ = writeln!(text, " {arrow}{file}.rs");
                 continue;
             }
@@ -205,5 +218,9 @@ fn mistakes_do_not_compile() {
     let run = Command::new(compiler.out.join("handler"))
         .output()
         .expect("it runs");
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }

@@ -1,7 +1,8 @@
 //! Bug checks as values.
 //!
-//! A broken rule, a memory fault in a driver, a panic in a driver or `KeBugCheckEx` stops the simulated machine; the
-//! run then returns a [`BugCheck`] with the real stop code and parameters where Windows defines them.
+//! A broken rule, a memory fault in a driver, a panic in a driver or `KeBugCheckEx` stops the
+//! simulated machine; the run then returns a [`BugCheck`] with the real stop code and parameters
+//! where Windows defines them.
 
 use std::fmt;
 
@@ -93,7 +94,8 @@ stop_codes! {
     NTSIM_MISSING_FUNCTION = 0x4E54_0001;
     /// Simulator: a rule of KMCL was broken (no public text says what Windows does then).
     NTSIM_KMCL_VIOLATION = 0x4E54_0002;
-    /// Simulator: a kernel object was used before its initialisation, after its end, or as another type.
+    /// Simulator: a kernel object was used before its initialisation, after its end, or as another
+    /// type.
     NTSIM_INVALID_OBJECT = 0x4E54_0003;
 }
 
@@ -126,7 +128,8 @@ pub struct BugCheck {
     pub calls: Vec<String>,
     /// The stack of real machine code.
     pub stack: Option<Trace>,
-    /// What came before: where a block was allocated and freed, a request completed, locks acquired in another order.
+    /// What came before: where a block was allocated and freed, a request completed, locks acquired
+    /// in another order.
     pub history: Vec<(&'static str, Trace)>,
 }
 
@@ -146,7 +149,8 @@ impl fmt::Display for BugCheck {
     }
 }
 
-/// The whole report: what happened, the stack of the driver's own frames, and the history of the memory.
+/// The whole report: what happened, the stack of the driver's own frames, and the history of the
+/// memory.
 impl fmt::Debug for BugCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{self}")?;
@@ -197,10 +201,15 @@ pub fn bug_check_with_history(
     kernel.sched.stop(check)
 }
 
-/// A finding of Driver Verifier's: a bug check when the machine runs with the verifier, nothing otherwise.
+/// A finding of Driver Verifier's: a bug check when the machine runs with the verifier, nothing
+/// otherwise.
 pub fn verifier_violation(parameters: [u64; 4], message: impl Into<String>) {
     if kernel().config.verifier {
-        bug_check(StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION, parameters, message);
+        bug_check(
+            StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION,
+            parameters,
+            message,
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Driver images: loading, which devices they serve, unloading, and the checks that unloading brings.
+//! Driver images: loading, which devices they serve, unloading, and the checks that unloading
+//! brings.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -131,15 +132,20 @@ pub(crate) fn for_hardware(hardware_id: &str) -> Option<Rc<Driver>> {
         .cloned()
 }
 
-/// Calls `EvtDriverDeviceAdd` for a device. If that succeeds the device is [`Pdo::device`], unless the driver made none.
+/// Calls `EvtDriverDeviceAdd` for a device. If that succeeds the device is [`Pdo::device`], unless
+/// the driver made none.
 pub(crate) fn add_device(driver: &Rc<Driver>, pdo: &Rc<Pdo>) -> NTSTATUS {
-    let callback = driver.config.get().and_then(|config| config.EvtDriverDeviceAdd);
+    let callback = driver
+        .config
+        .get()
+        .and_then(|config| config.EvtDriverDeviceAdd);
     let object = kernel().wdf.drivers.borrow().get(&driver.id).cloned();
     let (Some(callback), Some(object)) = (callback, object) else {
         return STATUS_OBJECT_NAME_NOT_FOUND;
     };
     let init = wdf::device_init::create(driver.id, pdo);
-    // SAFETY: the driver registered the callback with `WdfDriverCreate`; handle and init live until it returns.
+    // SAFETY: the driver registered the callback with `WdfDriverCreate`; handle and init live until
+    // it returns.
     let status = unsafe {
         call_driver!(
             driver.id,
@@ -180,7 +186,8 @@ fn load(image: DriverImage) -> Result<DriverId, NTSTATUS> {
     }
     state.loaded.borrow_mut().insert(id, Rc::clone(&driver));
     let entry = driver.image.entry;
-    // SAFETY: the image's entry point, called as the I/O manager calls it; both arguments live while the driver is loaded.
+    // SAFETY: the image's entry point, called as the I/O manager calls it; both arguments live
+    // while the driver is loaded.
     let status = unsafe {
         call_driver!(
             id,
@@ -209,10 +216,14 @@ fn unload(id: DriverId) -> Result<Vec<Leak>, NTSTATUS> {
     {
         return Err(STATUS_DEVICE_BUSY);
     }
-    let unload = driver.config.get().and_then(|config| config.EvtDriverUnload);
+    let unload = driver
+        .config
+        .get()
+        .and_then(|config| config.EvtDriverUnload);
     let object = kernel().wdf.drivers.borrow().get(&id).cloned();
     if let (Some(unload), Some(object)) = (unload, object) {
-        // SAFETY: the driver registered the callback with `WdfDriverCreate`; no device of its own is left.
+        // SAFETY: the driver registered the callback with `WdfDriverCreate`; no device of its own
+        // is left.
         unsafe { call_driver!(id, "EvtDriverUnload", unload(object.handle())) };
     }
     Ok(dismantle(id))
@@ -238,7 +249,8 @@ fn dismantle(id: DriverId) -> Vec<Leak> {
     leaks
 }
 
-/// Driver Verifier's stop code for a leak: pool has its own; what could still call into the unloaded image is another.
+/// Driver Verifier's stop code for a leak: pool has its own; what could still call into the
+/// unloaded image is another.
 pub(crate) fn report(name: &str, first: &Leak, leaks: &[Leak]) {
     let list: Vec<String> = leaks
         .iter()
@@ -281,12 +293,13 @@ impl System {
         kernel().pnp.perform(move || load(image))
     }
 
-    /// Removes a driver's devices and unloads it. Returns what it has left behind; with the verifier any of it is a bug check.
+    /// Removes a driver's devices and unloads it. Returns what it has left behind; with the
+    /// verifier any of it is a bug check.
     ///
     /// # Errors
     ///
-    /// `STATUS_DEVICE_BUSY` while a device of its is open, what `EvtDeviceQueryRemove` failed with, and
-    /// `STATUS_OBJECT_NAME_NOT_FOUND` if it is not loaded.
+    /// `STATUS_DEVICE_BUSY` while a device of its is open, what `EvtDeviceQueryRemove` failed with,
+    /// and `STATUS_OBJECT_NAME_NOT_FOUND` if it is not loaded.
     pub fn unload_driver(&self, driver: DriverId) -> Result<Vec<Leak>, NTSTATUS> {
         kernel().pnp.perform(move || unload(driver))
     }

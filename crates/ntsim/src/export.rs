@@ -1,8 +1,9 @@
 //! The two macros through which a driver and the simulated kernel call one another.
 //!
-//! [`nt_export!`](crate::nt_export) declares a function that drivers call: it checks the documented IRQL and is a
-//! scheduling point before and after its body. [`call_driver!`](crate::call_driver) calls into a driver and checks
-//! that the driver came back as it was called. A second calling convention would be added here and nowhere else.
+//! [`nt_export!`](crate::nt_export) declares a function that drivers call: it checks the documented
+//! IRQL and is a scheduling point before and after its body. [`call_driver!`](crate::call_driver)
+//! calls into a driver and checks that the driver came back as it was called. A second calling
+//! convention would be added here and nowhere else.
 
 use crate::bugcheck::{StopCode, bug_check};
 use crate::kernel::{DriverId, kernel};
@@ -123,7 +124,8 @@ pub fn enter_driver(driver: DriverId, name: &'static str) -> DriverCall {
 }
 
 impl DriverCall {
-    /// The driver's function has returned: it must do so at the IRQL, and with the spin locks, of its call.
+    /// The driver's function has returned: it must do so at the IRQL, and with the spin locks, of
+    /// its call.
     pub fn leave(self) {
         let kernel = kernel();
         let context = kernel.sched.current();
@@ -168,8 +170,9 @@ impl DriverCall {
 
 /// Declares functions that drivers call, with the kernel's own names and calling convention.
 ///
-/// The IRQL comes first: `irql(any)`, `irql(<= DISPATCH_LEVEL)`, `irql(== PASSIVE_LEVEL)` or `irql(>= DISPATCH_LEVEL)`.
-/// With `table` in front the function gets no linker symbol: it is reached through a function table (KMDF, KMCL).
+/// The IRQL comes first: `irql(any)`, `irql(<= DISPATCH_LEVEL)`, `irql(== PASSIVE_LEVEL)` or
+/// `irql(>= DISPATCH_LEVEL)`. With `table` in front the function gets no linker symbol: it is
+/// reached through a function table (KMDF, KMCL).
 #[macro_export]
 macro_rules! nt_export {
     ($(
@@ -180,7 +183,8 @@ macro_rules! nt_export {
         ///
         /// # Safety
         ///
-        /// As the function of this name in the driver documentation; the simulator checks what it can.
+        /// As the function of this name in the driver documentation; the simulator checks what it
+        /// can.
         #[unsafe(no_mangle)]
         #[allow(non_snake_case, reason = "the kernel's own names")]
         #[allow(clippy::must_use_candidate, reason = "declared as the kernel declares it")]
@@ -199,7 +203,8 @@ macro_rules! nt_export {
         ///
         /// # Safety
         ///
-        /// As the function of this name in the driver documentation; the simulator checks what it can.
+        /// As the function of this name in the driver documentation; the simulator checks what it
+        /// can.
         #[allow(non_snake_case, reason = "the kernel's own names")]
         pub(crate) unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
             $crate::stacks::on_system_stack(move || {
@@ -228,7 +233,8 @@ macro_rules! irql_rule {
     };
 }
 
-/// Calls a driver's function: `call_driver!(driver_id, "EvtIoRead", function(args…))`, an unsafe operation.
+/// Calls a driver's function: `call_driver!(driver_id, "EvtIoRead", function(args…))`, an unsafe
+/// operation.
 ///
 /// The function is an `unsafe extern "C" fn` pointer (or `extern "system"` for `DriverEntry`).
 #[macro_export]

@@ -24,8 +24,9 @@ pub struct Leak {
 
 /// Everything that one simulated machine consists of.
 ///
-/// A subsystem keeps its state behind its own `RefCell`s. The one rule: no borrow is held across a call into a driver
-/// or across a scheduling point (every exported function and every wait has one), for another context runs there.
+/// A subsystem keeps its state behind its own `RefCell`s. The one rule: no borrow is held across a
+/// call into a driver or across a scheduling point (every exported function and every wait has
+/// one), for another context runs there.
 pub struct Kernel {
     /// What the machine was started with.
     pub config: Config,
@@ -68,7 +69,10 @@ impl Kernel {
             ke: crate::ke::State::default(),
             mm: crate::mm::State::new()?,
             stacks: crate::stacks::Stacks::new(config.kernel_stack),
-            events: config.trace.clone().map(|sink| Recorder::new(sink, config.seed)),
+            events: config
+                .trace
+                .clone()
+                .map(|sink| Recorder::new(sink, config.seed)),
             tally: crate::tally::State::default(),
             fallible_calls: Cell::new(0),
             calls_of_function: Cell::new(0),
@@ -83,8 +87,9 @@ impl Kernel {
         crate::vmbus::State::start();
     }
 
-    /// Counts a call that a driver must expect to fail (an allocation first of all) and says whether this is the one that
-    /// [`Config::fail_call`] picks. Every fallible exported function asks before it does anything.
+    /// Counts a call that a driver must expect to fail (an allocation first of all) and says
+    /// whether this is the one that [`Config::fail_call`] picks. Every fallible exported function
+    /// asks before it does anything.
     pub fn should_fail(&self) -> bool {
         if self
             .sched
@@ -126,14 +131,16 @@ impl Kernel {
         self.fallible_calls.get()
     }
 
-    /// What each context waits for, and which requests are not completed: the report of a machine that hangs.
+    /// What each context waits for, and which requests are not completed: the report of a machine
+    /// that hangs.
     pub(crate) fn waiting(&self) -> Vec<String> {
         let mut waiting = self.sched.waiting();
         waiting.extend(self.io.pending_requests());
         waiting
     }
 
-    /// What is known of an address that faulted at an IRQL. Must not allocate pool or panic: it runs after a fault.
+    /// What is known of an address that faulted at an IRQL. Must not allocate pool or panic: it
+    /// runs after a fault.
     pub(crate) fn explain_fault(&self, address: usize, irql: Irql) -> Fault {
         let of_kmcl = self.vmbus.kmcl.explain(address);
         if of_kmcl.is_none()
@@ -162,7 +169,8 @@ impl Kernel {
         }
     }
 
-    /// Everything that a driver, about to be unloaded, has not given back. Each subsystem adds its own.
+    /// Everything that a driver, about to be unloaded, has not given back. Each subsystem adds its
+    /// own.
     pub(crate) fn leaks(&self, driver: DriverId) -> Vec<Leak> {
         let mut leaks = Vec::new();
         self.pnp.leaks(driver, &mut leaks);
@@ -190,8 +198,9 @@ pub fn kernel() -> &'static Kernel {
 }
 
 pub(crate) fn try_kernel() -> Option<&'static Kernel> {
-    // SAFETY: the pointer is null or set by `Installed::new`, whose owner keeps the kernel alive and in place until
-    // it clears the pointer again; code of the machine runs only in between, on this thread.
+    // SAFETY: the pointer is null or set by `Installed::new`, whose owner keeps the kernel alive
+    // and in place until it clears the pointer again; code of the machine runs only in between, on
+    // this thread.
     unsafe { KERNEL.get().as_ref() }
 }
 

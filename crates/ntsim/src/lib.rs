@@ -1,9 +1,11 @@
-//! A simulated Windows kernel in user mode, with KMDF, KMCL and a Hyper-V host, in which a driver runs unchanged.
+//! A simulated Windows kernel in user mode, with KMDF, KMCL and a Hyper-V host, in which a driver
+//! runs unchanged.
 //!
-//! One simulated machine runs on one thread of the real system. Its threads, deferred procedure calls and host
-//! programs are coroutines; a scheduler draws every choice between them from a seed, so that a run can be repeated
-//! exactly. What a driver calls is exported under the kernel's own names and checked on every call; a broken rule
-//! is a bug check, which is a value that [`Machine::run`] returns and never the end of the real process.
+//! One simulated machine runs on one thread of the real system. Its threads, deferred procedure
+//! calls and host programs are coroutines; a scheduler draws every choice between them from a seed,
+//! so that a run can be repeated exactly. What a driver calls is exported under the kernel's own
+//! names and checked on every call; a broken rule is a bug check, which is a value that
+//! [`Machine::run`] returns and never the end of the real process.
 //!
 //! ```text
 //!   Machine::run(config, |system| ...)      the operator's program: loads drivers, offers devices, starts processes

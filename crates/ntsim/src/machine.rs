@@ -20,10 +20,12 @@ pub struct Config {
     pub switch_chance: u8,
     /// Ends a run that takes more scheduling steps than this, as [`Outcome::TooLong`].
     pub max_steps: Option<u64>,
-    /// How much stack a driver's frames may use in one context, in bytes; it is rounded up to pages. Windows has 24 KiB for
-    /// x64, and its own frames are among them. A build that is not optimised needs more than the image that Windows loads.
+    /// How much stack a driver's frames may use in one context, in bytes; it is rounded up to
+    /// pages. Windows has 24 KiB for x64, and its own frames are among them. A build that is not
+    /// optimised needs more than the image that Windows loads.
     pub kernel_stack: usize,
-    /// How long, in processor time of the real system, a driver may run without a call into the kernel.
+    /// How long, in processor time of the real system, a driver may run without a call into the
+    /// kernel.
     pub spin_limit: std::time::Duration,
     /// Fails one fallible call (allocations first of all) that a driver makes.
     pub fail_call: Option<FailCall>,
@@ -38,8 +40,9 @@ pub struct Config {
 pub enum FailCall {
     /// The n-th of all fallible calls, counted from 1.
     Number(u64),
-    /// The n-th call of this function that can fail, counted from 1: `FailCall::Function("ExAllocatePool2", 2)`. The name
-    /// is the kernel's, the framework's or KMCL's own. [`Report::failed_call`] says whether there was such a call.
+    /// The n-th call of this function that can fail, counted from 1:
+    /// `FailCall::Function("ExAllocatePool2", 2)`. The name is the kernel's, the framework's or
+    /// KMCL's own. [`Report::failed_call`] says whether there was such a call.
     Function(&'static str, u64),
 }
 
@@ -88,7 +91,8 @@ pub enum Outcome<R> {
     Finished(R),
     /// The machine stopped with a bug check.
     BugCheck(Box<BugCheck>),
-    /// Nothing could run any more; what each context waits for, and the requests that are not completed.
+    /// Nothing could run any more; what each context waits for, and the requests that are not
+    /// completed.
     Hung(Vec<String>),
     /// More steps than [`Config::max_steps`]; what each context was doing.
     TooLong(Vec<String>),
@@ -116,8 +120,9 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// The addresses that a machine needs: 64 MiB each for the kernel's addresses and the host's view of memory, and the
-/// stacks of the usual number of contexts. A run that needs more asks for more as it goes.
+/// The addresses that a machine needs: 64 MiB each for the kernel's addresses and the host's view
+/// of memory, and the stacks of the usual number of contexts. A run that needs more asks for more
+/// as it goes.
 const ADDRESSES: usize = 256 << 20;
 
 impl StartError {
@@ -139,8 +144,8 @@ pub struct Report<R> {
     pub time: Nanoseconds,
     /// The seed it ran with.
     pub seed: u64,
-    /// Whether the call that [`Config::fail_call`] picks was made, and failed. If not, the driver made fewer calls, or the
-    /// name is none of a fallible function's.
+    /// Whether the call that [`Config::fail_call`] picks was made, and failed. If not, the driver
+    /// made fewer calls, or the name is none of a fallible function's.
     pub failed_call: bool,
     /// What drivers have written to the debugger, as [`System::debug_output`] gives it.
     pub debug_output: Vec<String>,
@@ -165,8 +170,8 @@ impl<R> Report<R> {
     ///
     /// # Panics
     ///
-    /// If the machine did not get so far. The message says why, with the seed and the command that repeats the test; it
-    /// points at the caller's line.
+    /// If the machine did not get so far. The message says why, with the seed and the command that
+    /// repeats the test; it points at the caller's line.
     #[track_caller]
     pub fn expect_finished(self) -> R {
         let output = last_lines(&self.debug_output);
@@ -209,7 +214,9 @@ impl<R> Report<R> {
 
 /// One line for each, indented.
 fn lines(texts: &[String]) -> String {
-    texts.iter().fold(String::new(), |all, text| all + "\n  " + text)
+    texts
+        .iter()
+        .fold(String::new(), |all, text| all + "\n  " + text)
 }
 
 /// The command that repeats the test that runs, where Cargo runs one.
@@ -250,8 +257,8 @@ impl Machine {
     ///
     /// # Panics
     ///
-    /// If the program, or a simulated process or host program, panics: a failed assertion of a test passes through.
-    /// If the real system lacks what a machine needs ([`StartError`]).
+    /// If the program, or a simulated process or host program, panics: a failed assertion of a test
+    /// passes through. If the real system lacks what a machine needs ([`StartError`]).
     #[track_caller]
     pub fn run<R: Send + 'static>(
         config: Config,
@@ -339,7 +346,8 @@ impl Machine {
 
 /// The running machine, as its operator sees it.
 ///
-/// Its methods run in the calling context, mostly the operator's own system thread; each subsystem adds its own.
+/// Its methods run in the calling context, mostly the operator's own system thread; each subsystem
+/// adds its own.
 pub struct System(pub(crate) ());
 
 impl System {

@@ -1,16 +1,19 @@
-//! Plug and play: physical device objects, the buses that own them, and which driver serves which device.
+//! Plug and play: physical device objects, the buses that own them, and which driver serves which
+//! device.
 //!
-//! A bus (VMBus here) reports a device by [`State::report`] and takes it back by [`State::surprise_remove`]. The PnP manager
-//! finds the driver, adds and starts the device and removes it again, one event at a time, in a system thread of its own.
-//! What the framework makes of each event is in `wdf::power`.
+//! A bus (VMBus here) reports a device by [`State::report`] and takes it back by
+//! [`State::surprise_remove`]. The PnP manager finds the driver, adds and starts the device and
+//! removes it again, one event at a time, in a system thread of its own. What the framework makes
+//! of each event is in `wdf::power`.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    _DEVICE_OBJECT, GUID, NT_SUCCESS, NTSTATUS, PDEVICE_OBJECT, PINTERFACE, PVOID, STATUS_DEVICE_BUSY,
-    STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_PLUGPLAY_NO_DEVICE,
+    _DEVICE_OBJECT, GUID, NT_SUCCESS, NTSTATUS, PDEVICE_OBJECT, PINTERFACE, PVOID,
+    STATUS_DEVICE_BUSY, STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE,
+    STATUS_PLUGPLAY_NO_DEVICE,
 };
 
 use crate::driver;
@@ -26,7 +29,8 @@ use crate::wdf::store;
 pub trait Bus {
     /// `IRP_MN_QUERY_INTERFACE` has come down to the physical device object.
     ///
-    /// `interface` points to `size` writable bytes of the caller's. `STATUS_NOT_SUPPORTED` if the bus has no such interface.
+    /// `interface` points to `size` writable bytes of the caller's. `STATUS_NOT_SUPPORTED` if the
+    /// bus has no such interface.
     fn query_interface(
         &self,
         pdo: &Rc<Pdo>,
@@ -79,7 +83,8 @@ impl Pdo {
         self.device.borrow().clone()
     }
 
-    /// Why the device does not work: what adding or starting it, or its power transition, failed with.
+    /// Why the device does not work: what adding or starting it, or its power transition, failed
+    /// with.
     #[must_use]
     pub fn problem(&self) -> Option<NTSTATUS> {
         self.problem.get()
@@ -155,7 +160,8 @@ impl State {
         pdo
     }
 
-    /// The device has vanished from its bus. Its driver is told, and the stack goes when the last handle is closed.
+    /// The device has vanished from its bus. Its driver is told, and the stack goes when the last
+    /// handle is closed.
     pub fn surprise_remove(&self, pdo: &Rc<Pdo>) {
         let pdo = Rc::clone(pdo);
         self.enqueue(move || surprise_remove(&pdo));
@@ -180,7 +186,8 @@ impl State {
         kernel().sched.wake(self.changed());
     }
 
-    /// The bus's device that a `DEVICE_OBJECT` belongs to: its own, or that of a device on top of it.
+    /// The bus's device that a `DEVICE_OBJECT` belongs to: its own, or that of a device on top of
+    /// it.
     #[must_use]
     pub fn pdo_of(&self, device_object: PDEVICE_OBJECT) -> Option<Rc<Pdo>> {
         let id = *self.device_objects.borrow().get(&device_object.addr())?;
@@ -262,7 +269,9 @@ impl State {
 
     /// Waits until the PnP manager has nothing to do.
     pub(crate) fn settle(&self) {
-        kernel().sched.wait_until(self.changed(), || !self.working.get());
+        kernel()
+            .sched
+            .wait_until(self.changed(), || !self.working.get());
     }
 }
 
@@ -402,7 +411,8 @@ impl System {
     ///
     /// # Errors
     ///
-    /// What adding or starting it failed with; `STATUS_NO_SUCH_DEVICE` without such a device or a driver for it.
+    /// What adding or starting it failed with; `STATUS_NO_SUCH_DEVICE` without such a device or a
+    /// driver for it.
     pub fn wait_started(&self, pdo: u32) -> Result<(), NTSTATUS> {
         kernel().pnp.settle();
         let pdo = kernel().pnp.pdo(pdo).ok_or(STATUS_NO_SUCH_DEVICE)?;
@@ -412,12 +422,13 @@ impl System {
         Err(pdo.problem().unwrap_or(STATUS_NO_SUCH_DEVICE))
     }
 
-    /// Removes a device in an orderly way: its driver is asked, and open handles prevent it. The bus still has the device;
-    /// [`System::enable_device`] adds it again.
+    /// Removes a device in an orderly way: its driver is asked, and open handles prevent it. The
+    /// bus still has the device; [`System::enable_device`] adds it again.
     ///
     /// # Errors
     ///
-    /// What `EvtDeviceQueryRemove` failed with; `STATUS_DEVICE_BUSY` while it is open; `STATUS_NO_SUCH_DEVICE`.
+    /// What `EvtDeviceQueryRemove` failed with; `STATUS_DEVICE_BUSY` while it is open;
+    /// `STATUS_NO_SUCH_DEVICE`.
     pub fn remove_device(&self, pdo: u32) -> Result<(), NTSTATUS> {
         self.on_device(pdo, remove)
     }
@@ -435,7 +446,8 @@ impl System {
         self.wait_started(pdo)
     }
 
-    /// Pulls a device out. Returns when its driver has been told; the stack goes when the last handle is closed.
+    /// Pulls a device out. Returns when its driver has been told; the stack goes when the last
+    /// handle is closed.
     ///
     /// # Errors
     ///
@@ -451,7 +463,8 @@ impl System {
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_DEVICE_STATE` if it is not started and in D0; what the driver's callbacks failed with.
+    /// `STATUS_INVALID_DEVICE_STATE` if it is not started and in D0; what the driver's callbacks
+    /// failed with.
     pub fn power_down(&self, pdo: u32) -> Result<(), NTSTATUS> {
         self.on_started(pdo, power::power_down)
     }
@@ -486,7 +499,11 @@ impl System {
         })
     }
 
-    fn on_started(&self, pdo: u32, action: fn(&Rc<Object>) -> Result<(), NTSTATUS>) -> Result<(), NTSTATUS> {
+    fn on_started(
+        &self,
+        pdo: u32,
+        action: fn(&Rc<Object>) -> Result<(), NTSTATUS>,
+    ) -> Result<(), NTSTATUS> {
         self.on_device(pdo, move |pdo| {
             let object = pdo.device().ok_or(STATUS_NO_SUCH_DEVICE)?;
             if object.body::<Device>().pnp_state() != PnpState::Started {

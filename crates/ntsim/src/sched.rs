@@ -1,9 +1,10 @@
 //! Contexts, processors and virtual time: the deterministic scheduler.
 //!
-//! A *context* is a coroutine: a thread of the guest, a deferred procedure call, or a program on the host. A guest
-//! context runs on one of the simulated processors, host programs beside them. Exactly one context runs at a time;
-//! at every *scheduling point* (entry and exit of each exported function, waits, spins) the scheduler may let
-//! another one run, chosen from the seed. So an interleaving is a sequence of draws, and the same seed repeats it.
+//! A *context* is a coroutine: a thread of the guest, a deferred procedure call, or a program on
+//! the host. A guest context runs on one of the simulated processors, host programs beside them.
+//! Exactly one context runs at a time; at every *scheduling point* (entry and exit of each exported
+//! function, waits, spins) the scheduler may let another one run, chosen from the seed. So an
+//! interleaving is a sequence of draws, and the same seed repeats it.
 //!
 //! ```text
 //!   processor 0:  thread A (PASSIVE_LEVEL)  <- interrupted by -  DPC 7 (DISPATCH_LEVEL)
@@ -11,8 +12,9 @@
 //!   host:         back end, waiting for a signal
 //! ```
 //!
-//! Below `DISPATCH_LEVEL` a thread can be interrupted by its processor's DPCs and, at `PASSIVE_LEVEL`, replaced by
-//! another thread. At or above it the processor stays, while the other processors go on.
+//! Below `DISPATCH_LEVEL` a thread can be interrupted by its processor's DPCs and, at
+//! `PASSIVE_LEVEL`, replaced by another thread. At or above it the processor stays, while the other
+//! processors go on.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -33,14 +35,14 @@ pub type Nanoseconds = u64;
 /// How much virtual time one scheduling step takes.
 const STEP: Nanoseconds = 100;
 
-/// The real stack of a context, in bytes. Larger than a kernel stack (24 KiB on x64): simulated functions and
-/// unoptimised builds need more.
+/// The real stack of a context, in bytes. Larger than a kernel stack (24 KiB on x64): simulated
+/// functions and unoptimised builds need more.
 const STACK_BYTES: usize = 512 * 1024;
 /// Inaccessible bytes below it.
 const STACK_GUARD: usize = 4096;
 
-/// What a context waits for: any number that waker and waiter agree on. Make one with [`Scheduler::new_key`] or
-/// use an address.
+/// What a context waits for: any number that waker and waiter agree on. Make one with
+/// [`Scheduler::new_key`] or use an address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Key(pub u64);
 
@@ -212,18 +214,26 @@ impl Context {
     /// The driver whose code runs or called into the kernel last.
     #[must_use]
     pub fn driver(&self) -> Option<DriverId> {
-        self.frames.borrow().iter().rev().find_map(|frame| match frame {
-            Frame::Driver(id, _) => Some(*id),
-            Frame::Export(_) => None,
-        })
+        self.frames
+            .borrow()
+            .iter()
+            .rev()
+            .find_map(|frame| match frame {
+                Frame::Driver(id, _) => Some(*id),
+                Frame::Export(_) => None,
+            })
     }
 
     /// The function that a driver called last and that has not returned.
     pub(crate) fn last_export(&self) -> Option<&'static str> {
-        self.frames.borrow().iter().rev().find_map(|frame| match frame {
-            Frame::Export(name) => Some(*name),
-            Frame::Driver(..) => None,
-        })
+        self.frames
+            .borrow()
+            .iter()
+            .rev()
+            .find_map(|frame| match frame {
+                Frame::Export(name) => Some(*name),
+                Frame::Driver(..) => None,
+            })
     }
 
     /// The driver whose own code runs right now: none while the kernel works for it.
@@ -270,10 +280,9 @@ impl Inner {
     fn create(&mut self, kind: ContextKind, name: String, body: Action) -> Rc<Context> {
         let id = ContextId(u32::try_from(self.next).expect("fewer than 2^32 contexts"));
         self.next += 1;
-        let stack = self
-            .stacks
-            .pop()
-            .unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("memory for a context's stack"));
+        let stack = self.stacks.pop().unwrap_or_else(|| {
+            DefaultStack::new(STACK_BYTES).expect("memory for a context's stack")
+        });
         let stack_limit = stack.limit().get();
         let routine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), Suspend>, ()| {
             kernel().sched.current().yielder.set(yielder);
@@ -445,7 +454,12 @@ impl Scheduler {
     /// If none runs (in a timer's action).
     #[must_use]
     pub fn current(&self) -> Rc<Context> {
-        Rc::clone(self.current.borrow().as_ref().expect("a context is running"))
+        Rc::clone(
+            self.current
+                .borrow()
+                .as_ref()
+                .expect("a context is running"),
+        )
     }
 
     /// The running context, or none in a timer's action.
@@ -496,9 +510,11 @@ impl Scheduler {
         }
     }
 
-    /// Waits until somebody wakes the key or the deadline (virtual time) passes. Wakes can be spurious: check in a loop.
+    /// Waits until somebody wakes the key or the deadline (virtual time) passes. Wakes can be
+    /// spurious: check in a loop.
     ///
-    /// A guest context must be below `DISPATCH_LEVEL`; waiting above is the bug check it is on Windows.
+    /// A guest context must be below `DISPATCH_LEVEL`; waiting above is the bug check it is on
+    /// Windows.
     pub fn wait(&self, key: Key, deadline: Option<Nanoseconds>) -> Wake {
         let context = self.current();
         if context.irql() >= DISPATCH_LEVEL {
@@ -564,7 +580,8 @@ impl Scheduler {
         Key(1 << 62 | inner.next)
     }
 
-    /// As [`Scheduler::new_key`], with what it stands for: a report says that somebody waits for it.
+    /// As [`Scheduler::new_key`], with what it stands for: a report says that somebody waits for
+    /// it.
     pub fn new_key_for(&self, name: &'static str) -> Key {
         let key = self.new_key();
         self.name_key(key, move || name.to_owned());
@@ -584,7 +601,9 @@ impl Scheduler {
     /// The running context holds from now on what others wait for by this key.
     pub fn holds(&self, key: Key) {
         if let Some(context) = self.try_current() {
-            self.holders.borrow_mut().insert(key, (context.id, self.now()));
+            self.holders
+                .borrow_mut()
+                .insert(key, (context.id, self.now()));
         }
     }
 
@@ -595,8 +614,9 @@ impl Scheduler {
 
     fn suspend(&self, why: Suspend) {
         let yielder = self.current().yielder.get();
-        // SAFETY: `yielder` was set by this context's coroutine when it started and lives on its stack for as long
-        // as the coroutine does; this code runs on that stack, so the coroutine is alive and running.
+        // SAFETY: `yielder` was set by this context's coroutine when it started and lives on its
+        // stack for as long as the coroutine does; this code runs on that stack, so the coroutine
+        // is alive and running.
         unsafe { (*yielder).suspend(why) }
     }
 
@@ -613,7 +633,8 @@ impl Scheduler {
         old
     }
 
-    /// Registers a function that hears of every change of the running IRQL (context switches included).
+    /// Registers a function that hears of every change of the running IRQL (context switches
+    /// included).
     pub fn on_irql_change(&self, hook: fn(Irql)) {
         self.on_irql.set(Some(hook));
     }
@@ -633,8 +654,8 @@ impl Scheduler {
             .push_back((name.into(), Box::new(routine)));
     }
 
-    /// Runs an action when virtual time reaches `at`. The action runs outside any context: it may wake, queue DPCs
-    /// and spawn, and must neither wait nor call a driver.
+    /// Runs an action when virtual time reaches `at`. The action runs outside any context: it may
+    /// wake, queue DPCs and spawn, and must neither wait nor call a driver.
     pub fn at(&self, at: Nanoseconds, action: impl FnOnce() + 'static) -> TimerId {
         let mut inner = self.inner.borrow_mut();
         inner.next += 1;
@@ -727,7 +748,8 @@ impl Scheduler {
         self.points.get().wrapping_add(self.steps.get())
     }
 
-    /// Whether a driver's own code runs right now. Answers in a signal handler too, which may interrupt anything.
+    /// Whether a driver's own code runs right now. Answers in a signal handler too, which may
+    /// interrupt anything.
     pub(crate) fn driver_runs(&self) -> bool {
         self.current.try_borrow().is_ok_and(|current| {
             current.as_ref().is_some_and(|context| {
@@ -790,7 +812,8 @@ impl Scheduler {
         self.steps.get()
     }
 
-    /// Says in words what every context waits for, since when, and who holds it: the report of a machine that hangs.
+    /// Says in words what every context waits for, since when, and who holds it: the report of a
+    /// machine that hangs.
     pub(crate) fn waiting(&self) -> Vec<String> {
         let inner = self.inner.borrow();
         let spins = self.spins.borrow().clone();
@@ -798,10 +821,13 @@ impl Scheduler {
             let what = match context.state.get() {
                 RunState::Ready => "is ready to run".to_owned(),
                 RunState::Running => "runs".to_owned(),
-                RunState::Spinning(key) => format!("spins for {}", self.words(&inner, context, key)),
+                RunState::Spinning(key) => {
+                    format!("spins for {}", self.words(&inner, context, key))
+                }
                 RunState::Waiting(key, deadline) => {
-                    let until = deadline
-                        .map_or_else(String::new, |at| format!(", until {} at the latest", clock(at)));
+                    let until = deadline.map_or_else(String::new, |at| {
+                        format!(", until {} at the latest", clock(at))
+                    });
                     format!("waits for {}{until}", self.words(&inner, context, key))
                 }
             };
@@ -856,7 +882,9 @@ impl Scheduler {
             (None, None, Some("ExWaitForRundownProtectionRelease")) => {
                 format!("all who hold the rundown protection at {:#x}", key.0)
             }
-            (None, None, Some(name)) if name.contains("SpinLock") => format!("the spin lock at {:#x}", key.0),
+            (None, None, Some(name)) if name.contains("SpinLock") => {
+                format!("the spin lock at {:#x}", key.0)
+            }
             (None, None, _) => kernel()
                 .io
                 .waited_for(key)
@@ -966,7 +994,8 @@ impl Scheduler {
                 let (name, routine) = processor.dpcs.pop_front()?;
                 return Some(inner.start_dpc(number, name, routine));
             }
-            let preempt = irql == PASSIVE_LEVEL && !inner.ready.is_empty() && inner.rng.u8(..8) == 0;
+            let preempt =
+                irql == PASSIVE_LEVEL && !inner.ready.is_empty() && inner.rng.u8(..8) == 0;
             if let Some(thread) = processor.thread.take_if(|_| preempt) {
                 thread.state.set(RunState::Ready);
                 thread.processor.set(None);
@@ -984,7 +1013,9 @@ impl Scheduler {
     }
 
     fn resume(&self, context: &Rc<Context>) {
-        self.mix(u64::from(context.id.0) << 8 | context.processor().map_or(0xFF, |number| number as u64));
+        self.mix(
+            u64::from(context.id.0) << 8 | context.processor().map_or(0xFF, |number| number as u64),
+        );
         if let Some(hook) = self.on_irql.get() {
             hook(context.irql());
         }
@@ -1059,10 +1090,11 @@ impl Scheduler {
                 && routine.started()
                 && !routine.done()
             {
-                // SAFETY: the coroutine's stack is given up without unwinding: nothing outside it borrows from it (every
-                // registration in the machine is by value or by reference count and ends with the machine), and no
-                // destructor on it is needed for soundness. Unwinding instead would abort at the driver's
-                // `extern "C"` frames. What the stack owned on the heap stays allocated.
+                // SAFETY: the coroutine's stack is given up without unwinding: nothing outside it
+                // borrows from it (every registration in the machine is by value or by reference
+                // count and ends with the machine), and no destructor on it is needed for
+                // soundness. Unwinding instead would abort at the driver's `extern "C"` frames.
+                // What the stack owned on the heap stays allocated.
                 unsafe { routine.force_reset() };
             }
         }

@@ -1,4 +1,5 @@
-//! The stacks that drivers run on, as small as the kernel's, and those of the simulator beside them.
+//! The stacks that drivers run on, as small as the kernel's, and those of the simulator beside
+//! them.
 //!
 //! ```text
 //!   context's coroutine     simulator
@@ -10,8 +11,8 @@
 //!   kernel stack            driver       what the driver's outer frames have left of those bytes
 //! ```
 //!
-//! So what the simulator uses is never taken for the driver's, and a driver's frame that goes too deep faults where it
-//! does so, with all its callers on the stack.
+//! So what the simulator uses is never taken for the driver's, and a driver's frame that goes too
+//! deep faults where it does so, with all its callers on the stack.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -22,13 +23,15 @@ use corosensei::stack::{STACK_ALIGNMENT, Stack, StackPointer};
 use crate::kernel::kernel;
 use crate::mm::PAGE_SIZE;
 
-/// Inaccessible bytes below each stack. Rust and C compilers touch each page of a large frame in turn.
+/// Inaccessible bytes below each stack. Rust and C compilers touch each page of a large frame in
+/// turn.
 const GUARD: usize = 16 * PAGE_SIZE;
 
 /// Bytes of a stack for the simulator's work in a call of a driver's.
 const SYSTEM_BYTES: usize = 512 * 1024;
 
-/// What a driver gets of its stack at least, though its outer frames have used all: enough to fault in order.
+/// What a driver gets of its stack at least, though its outer frames have used all: enough to fault
+/// in order.
 const LEAST: usize = 1024;
 
 /// A stack with its guard.
@@ -70,7 +73,8 @@ impl Mapped {
 
 impl Drop for Mapped {
     fn drop(&mut self) {
-        // SAFETY: the reservation is this value's own; a machine drops its stacks when no context of it runs any more.
+        // SAFETY: the reservation is this value's own; a machine drops its stacks when no context
+        // of it runs any more.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }
@@ -107,8 +111,9 @@ struct Part {
     limit: usize,
 }
 
-// SAFETY: `on` makes parts of mapped stacks only, with their guard at the limit and at least `LEAST` bytes above it; the
-// real end of the stack is the guard, which catches what goes deeper, so that fewer than `MIN_STACK_SIZE` bytes are sound.
+// SAFETY: `on` makes parts of mapped stacks only, with their guard at the limit and at least
+// `LEAST` bytes above it; the real end of the stack is the guard, which catches what goes deeper,
+// so that fewer than `MIN_STACK_SIZE` bytes are sound.
 unsafe impl Stack for Part {
     fn base(&self) -> StackPointer {
         NonZeroUsize::new(self.base).unwrap_or(NonZeroUsize::MAX)
@@ -143,9 +148,10 @@ impl Stacks {
 
     /// Whether an address is on one of these stacks or in a guard. Runs in a signal handler.
     pub(crate) fn contains(&self, address: usize) -> bool {
-        [&self.drivers, &self.system]
-            .iter()
-            .any(|pool| pool.try_borrow().is_ok_and(|pool| pool.find(address).is_some()))
+        [&self.drivers, &self.system].iter().any(|pool| {
+            pool.try_borrow()
+                .is_ok_and(|pool| pool.find(address).is_some())
+        })
     }
 
     /// Whether an address is in the guard below a driver's stack.
@@ -164,7 +170,8 @@ fn here() -> usize {
     (&raw const mark).addr()
 }
 
-/// Runs a driver's function on a stack as small as the kernel's, less what the driver's outer frames use.
+/// Runs a driver's function on a stack as small as the kernel's, less what the driver's outer
+/// frames use.
 pub fn on_driver_stack<R>(call: impl FnOnce() -> R) -> R {
     let kernel = kernel();
     let context = kernel.sched.current();

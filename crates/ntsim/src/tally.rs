@@ -1,4 +1,5 @@
-//! What a machine has done so far, counted: calls both ways between drivers and the kernel, and copies of data.
+//! What a machine has done so far, counted: calls both ways between drivers and the kernel, and
+//! copies of data.
 
 use std::cell::{Cell, RefCell};
 
@@ -61,7 +62,8 @@ impl State {
 
     pub(crate) fn copied(&self, bytes: usize) {
         self.copies.set(self.copies.get() + 1);
-        self.bytes_copied.set(self.bytes_copied.get() + bytes as u64);
+        self.bytes_copied
+            .set(self.bytes_copied.get() + bytes as u64);
     }
 
     pub(crate) fn callback(&self, name: &'static str) {

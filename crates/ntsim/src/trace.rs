@@ -1,7 +1,8 @@
 //! Stacks for people: taken as plain addresses, named only when somebody reads them.
 //!
-//! A driver's author looks for the driver's own frames. They come first, with file and line; the frames of the simulator
-//! and of Rust's runtime are counted in one line. `RUST_BACKTRACE=full` shows them all.
+//! A driver's author looks for the driver's own frames. They come first, with file and line; the
+//! frames of the simulator and of Rust's runtime are counted in one line. `RUST_BACKTRACE=full`
+//! shows them all.
 
 use std::ffi::c_void;
 use std::fmt;
@@ -41,14 +42,25 @@ const FOLDED: [&str; 9] = [
 ];
 
 /// The crates of the simulator and the runtime.
-const FOLDED_CRATES: [&str; 7] = ["core", "std", "alloc", "test", "ntsim", "corosensei", "backtrace"];
+const FOLDED_CRATES: [&str; 7] = [
+    "core",
+    "std",
+    "alloc",
+    "test",
+    "ntsim",
+    "corosensei",
+    "backtrace",
+];
 
-/// Whether a frame is of the simulator or the runtime: by the function's crate if its name has one, or else by its file.
+/// Whether a frame is of the simulator or the runtime: by the function's crate if its name has one,
+/// or else by its file.
 fn is_folded(name: &str, place: Option<&str>) -> bool {
     let plain = name.trim_start_matches(['<', '&', '*', '(', '[']);
     let plain = ["mut ", "const ", "dyn "]
         .iter()
-        .fold(plain, |plain, word| plain.strip_prefix(word).unwrap_or(plain));
+        .fold(plain, |plain, word| {
+            plain.strip_prefix(word).unwrap_or(plain)
+        });
     match plain.split_once("::") {
         Some((of, _))
             if of
@@ -76,7 +88,8 @@ impl Trace {
 
     fn capture_frames(most: usize) -> Self {
         let mut frames = Vec::with_capacity(most);
-        // SAFETY: only symbols need the lock that this variant goes without; the unwinder itself can run on several threads.
+        // SAFETY: only symbols need the lock that this variant goes without; the unwinder itself
+        // can run on several threads.
         unsafe {
             backtrace::trace_unsynchronized(|frame| {
                 frames.push(frame.ip().addr());
@@ -86,7 +99,8 @@ impl Trace {
         Self { frames }
     }
 
-    /// Frames that were collected elsewhere: the instruction that runs, and return addresses, innermost first.
+    /// Frames that were collected elsewhere: the instruction that runs, and return addresses,
+    /// innermost first.
     pub(crate) fn from_addresses(instruction: usize, callers: &[usize]) -> Self {
         // What follows looks for the call before a return address: this is no return address.
         let mut frames = vec![instruction + 1];
@@ -98,22 +112,29 @@ impl Trace {
         let mut named = Vec::new();
         for address in &self.frames {
             let mut known = false;
-            backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(*address), |symbol| {
-                known = true;
-                let place = symbol.filename().map(|file| {
-                    let file = file.display().to_string();
-                    let file = file.strip_prefix("./").unwrap_or(&file).to_owned();
-                    match symbol.lineno() {
-                        Some(line) => format!("{file}:{line}"),
-                        None => file,
-                    }
-                });
-                let name = symbol
-                    .name()
-                    .map_or_else(|| "?".to_owned(), |name| format!("{name:#}"));
-                let folded = is_folded(&name, place.as_deref());
-                named.push(Named { name, place, folded });
-            });
+            backtrace::resolve(
+                std::ptr::without_provenance_mut::<c_void>(*address),
+                |symbol| {
+                    known = true;
+                    let place = symbol.filename().map(|file| {
+                        let file = file.display().to_string();
+                        let file = file.strip_prefix("./").unwrap_or(&file).to_owned();
+                        match symbol.lineno() {
+                            Some(line) => format!("{file}:{line}"),
+                            None => file,
+                        }
+                    });
+                    let name = symbol
+                        .name()
+                        .map_or_else(|| "?".to_owned(), |name| format!("{name:#}"));
+                    let folded = is_folded(&name, place.as_deref());
+                    named.push(Named {
+                        name,
+                        place,
+                        folded,
+                    });
+                },
+            );
             if !known {
                 named.push(Named {
                     name: format!("{address:#x}"),
@@ -173,7 +194,10 @@ mod tests {
     #[test]
     fn frames_are_told_apart_by_crate_or_file() {
         for (name, place) in [
-            ("core::ops::function::FnOnce::call_once", Some("/a/driver.rs:1")),
+            (
+                "core::ops::function::FnOnce::call_once",
+                Some("/a/driver.rs:1"),
+            ),
             (
                 "<core::panic::AssertUnwindSafe<F> as core::ops::FnOnce<()>>::call_once",
                 None,

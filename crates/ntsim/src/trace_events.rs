@@ -1,10 +1,11 @@
 //! A run as Chrome trace events, which <https://ui.perfetto.dev> and `chrome://tracing` open.
 //!
-//! Each simulated context is a track. A span is a driver's callback, or a function of the kernel, the framework or KMCL
-//! that a driver calls in it. Times are of the simulated machine, in microseconds, so a seed gives the same events. Events
-//! are written as they happen and not kept.
+//! Each simulated context is a track. A span is a driver's callback, or a function of the kernel,
+//! the framework or KMCL that a driver calls in it. Times are of the simulated machine, in
+//! microseconds, so a seed gives the same events. Events are written as they happen and not kept.
 //!
-//! The format is the JSON array form of the *Trace Event Format*: complete events (`X`) and metadata (`M`).
+//! The format is the JSON array form of the *Trace Event Format*: complete events (`X`) and
+//! metadata (`M`).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sched::{Context, ContextId, Nanoseconds};
 
-/// Where the events of a run go: the value of [`Config::trace`](crate::Config::trace). Clones go to the same place.
+/// Where the events of a run go: the value of [`Config::trace`](crate::Config::trace). Clones go to
+/// the same place.
 #[derive(Clone)]
 pub struct TraceSink(Arc<Mutex<Sink>>);
 
@@ -117,7 +119,13 @@ impl Recorder {
     }
 
     /// A call begins: of a driver's callback, or of a function by a driver.
-    pub(crate) fn begin(&self, context: &Context, name: &'static str, is_callback: bool, now: Nanoseconds) {
+    pub(crate) fn begin(
+        &self,
+        context: &Context,
+        name: &'static str,
+        is_callback: bool,
+        now: Nanoseconds,
+    ) {
         let mut open = self.open.borrow_mut();
         let calls = open.entry(context.id).or_insert_with(|| {
             self.sink.event(&format!(

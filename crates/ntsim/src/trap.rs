@@ -1,13 +1,16 @@
-//! What stops a context from outside: processor exceptions, panics and endless loops in driver code.
+//! What stops a context from outside: processor exceptions, panics and endless loops in driver
+//! code.
 //!
-//! An exception while a context runs becomes the bug check that Windows raises for it: the signal handler takes the stack,
-//! has the context's coroutine run [`describe`] and return. A panic in a driver's code becomes the bug check that
-//! `wdk-panic` raises: the panic hook notes it; the unwinding then ends at the driver's first `extern "C"` frame, where
-//! Rust aborts, and the abort's signal ends the context in the same way. (The hook itself cannot end it: the standard
-//! library holds a lock while it runs.)
+//! An exception while a context runs becomes the bug check that Windows raises for it: the signal
+//! handler takes the stack, has the context's coroutine run [`describe`] and return. A panic in a
+//! driver's code becomes the bug check that `wdk-panic` raises: the panic hook notes it; the
+//! unwinding then ends at the driver's first `extern "C"` frame, where Rust aborts, and the abort's
+//! signal ends the context in the same way. (The hook itself cannot end it: the standard library
+//! holds a lock while it runs.)
 //!
-//! A driver's loop that never calls the kernel is found by a timer that runs with the thread's processor time: a machine
-//! that makes no step while driver code runs is stopped after [`Config::spin_limit`](crate::Config::spin_limit).
+//! A driver's loop that never calls the kernel is found by a timer that runs with the thread's
+//! processor time: a machine that makes no step while driver code runs is stopped after
+//! [`Config::spin_limit`](crate::Config::spin_limit).
 
 use std::cell::Cell;
 use std::sync::Once;
@@ -39,7 +42,8 @@ const TICK: libc::c_int = libc::SIGVTALRM;
 /// How often it looks within the limit.
 const TICKS: u32 = 8;
 
-/// Bytes of the stack that the handlers run on: unwinding needs more than the language's runtime sets aside.
+/// Bytes of the stack that the handlers run on: unwinding needs more than the language's runtime
+/// sets aside.
 const HANDLER_STACK: usize = 256 * 1024;
 
 /// Frames that a handler takes down.
@@ -103,7 +107,8 @@ fn install_handler(signal: libc::c_int, handler: Handler, flags: libc::c_int) {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
-    // SAFETY: `action` names a handler of the `SA_SIGINFO` form that lives for ever; the old action is not asked for.
+    // SAFETY: `action` names a handler of the `SA_SIGINFO` form that lives for ever; the old action
+    // is not asked for.
     let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
     assert_eq!(
         result, 0,
@@ -111,7 +116,8 @@ fn install_handler(signal: libc::c_int, handler: Handler, flags: libc::c_int) {
     );
 }
 
-/// What the handlers need on the thread of a machine: a stack of their own, and the timer that looks for endless loops.
+/// What the handlers need on the thread of a machine: a stack of their own, and the timer that
+/// looks for endless loops.
 pub(crate) struct Watch {
     /// Keeps the handlers' stack.
     _stack: Mapped,
@@ -130,7 +136,8 @@ impl Watch {
         };
         // SAFETY: an all-zero `stack_t` is a valid one.
         let mut before: libc::stack_t = unsafe { std::mem::zeroed() };
-        // SAFETY: the new stack lives until `drop` puts the old one back; both descriptions are valid.
+        // SAFETY: the new stack lives until `drop` puts the old one back; both descriptions are
+        // valid.
         let result = unsafe { libc::sigaltstack(&raw const new, &raw mut before) };
         assert_eq!(result, 0, "no stack for the signal handlers");
         Self {
@@ -147,13 +154,14 @@ impl Drop for Watch {
             // SAFETY: the timer is this value's own.
             unsafe { libc::timer_delete(timer) };
         }
-        // SAFETY: the description is the one that the thread had before, and no handler runs on the stack that goes.
+        // SAFETY: the description is the one that the thread had before, and no handler runs on the
+        // stack that goes.
         unsafe { libc::sigaltstack(&raw const self.before, std::ptr::null_mut()) };
     }
 }
 
-/// A timer that signals the calling thread each time that it has used so much processor time. Without one (the real
-/// system has no more) endless loops are not found.
+/// A timer that signals the calling thread each time that it has used so much processor time.
+/// Without one (the real system has no more) endless loops are not found.
 fn start_timer(interval: Duration) -> Option<libc::timer_t> {
     // SAFETY: an all-zero `sigevent` is a valid one.
     let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
@@ -163,7 +171,13 @@ fn start_timer(interval: Duration) -> Option<libc::timer_t> {
     event.sigev_notify_thread_id = unsafe { libc::gettid() };
     let mut timer = std::ptr::null_mut();
     // SAFETY: both pointers are to values of the types that the function takes.
-    let made = unsafe { libc::timer_create(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut event, &raw mut timer) };
+    let made = unsafe {
+        libc::timer_create(
+            libc::CLOCK_THREAD_CPUTIME_ID,
+            &raw mut event,
+            &raw mut timer,
+        )
+    };
     if made != 0 {
         return None;
     }
@@ -197,12 +211,14 @@ impl Interrupted {
     ///
     /// The arguments are those of a handler of the `SA_SIGINFO` form.
     unsafe fn new(signal: libc::c_int, info: *const libc::siginfo_t, registers: Registers) -> Self {
-        // SAFETY: says the caller; the address member is read for signals that set it, and unused otherwise.
+        // SAFETY: says the caller; the address member is read for signals that set it, and unused
+        // otherwise.
         let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
         let mut callers = [0; FRAMES];
         let mut count = 0;
         let mut found = false;
-        // SAFETY: the unwinder itself takes no lock that the interrupted code, a driver's, could hold.
+        // SAFETY: the unwinder itself takes no lock that the interrupted code, a driver's, could
+        // hold.
         unsafe {
             backtrace::trace_unsynchronized(|frame| {
                 let at = frame.ip().addr();
@@ -233,11 +249,14 @@ impl Interrupted {
 }
 
 /// The machine and the coroutine of the interrupted context, if that is what was interrupted.
-fn interrupted_machine(registers: &Registers) -> Option<(&'static Kernel, CoroutineTrapHandler<Ended>)> {
+fn interrupted_machine(
+    registers: &Registers,
+) -> Option<(&'static Kernel, CoroutineTrapHandler<Ended>)> {
     let handler = RUNNING.get()?;
     let kernel = try_kernel()?;
     let stack = registers.stack_pointer;
-    (handler.stack_ptr_in_bounds(stack) || kernel.stacks.contains(stack)).then_some((kernel, handler))
+    (handler.stack_ptr_in_bounds(stack) || kernel.stacks.contains(stack))
+        .then_some((kernel, handler))
 }
 
 /// Has the interrupted context run `last` and end.
@@ -251,9 +270,10 @@ unsafe fn divert(
     last: impl FnOnce() + 'static,
 ) {
     STOPPED.set(true);
-    // SAFETY: the coroutine that was interrupted is the one that `guarded` resumed on this thread (a stack of its machine
-    // holds the interrupted stack pointer), so it is alive. Its stack is discarded; the machine never runs it again, and
-    // the registers are updated below as this call demands. The closure runs on that stack after the handler.
+    // SAFETY: the coroutine that was interrupted is the one that `guarded` resumed on this thread
+    // (a stack of its machine holds the interrupted stack pointer), so it is alive. Its stack is
+    // discarded; the machine never runs it again, and the registers are updated below as this call
+    // demands. The closure runs on that stack after the handler.
     let new = unsafe {
         handler.setup_trap_handler(move || {
             last();
@@ -263,8 +283,13 @@ unsafe fn divert(
     Registers::set(machine, &new);
 }
 
-/// Runs on the stack that [`Watch`] has set aside, or that Rust's runtime gives each of its threads.
-extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+/// Runs on the stack that [`Watch`] has set aside, or that Rust's runtime gives each of its
+/// threads.
+extern "C" fn on_fault(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     // SAFETY: the system calls an `SA_SIGINFO` handler with a valid `ucontext_t`.
     let machine = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     let registers = Registers::of(machine);
@@ -319,12 +344,14 @@ extern "C" fn on_tick(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
     }
 }
 
-/// Whether an instruction is of the program itself: in a library it may hold a lock that the report needs.
+/// Whether an instruction is of the program itself: in a library it may hold a lock that the report
+/// needs.
 fn is_own_code(instruction: usize) -> bool {
     let image = |address: usize| {
         // SAFETY: an all-zero `Dl_info` is a valid one.
         let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
-        // SAFETY: any address may be asked for; the result goes to a value of the type that the function takes.
+        // SAFETY: any address may be asked for; the result goes to a value of the type that the
+        // function takes.
         let found = unsafe { libc::dladdr(std::ptr::without_provenance(address), &raw mut info) };
         (found != 0).then(|| info.dli_fbase.addr())
     };
@@ -334,7 +361,10 @@ fn is_own_code(instruction: usize) -> bool {
 /// A driver's code has run for too long without a call into the kernel.
 fn spins(interrupted: &Interrupted) {
     let kernel = kernel();
-    let irql = kernel.sched.try_current().map_or(0, |context| context.irql());
+    let irql = kernel
+        .sched
+        .try_current()
+        .map_or(0, |context| context.irql());
     let limit = kernel.config.spin_limit;
     let message = format!(
         "a driver has run for {} ms of processor time without a call into the kernel",
@@ -371,6 +401,7 @@ fn spins(interrupted: &Interrupted) {
 /// `NTSTATUS` codes of exceptions.
 mod status {
     pub const BREAKPOINT: u32 = 0x8000_0003;
+    pub const SINGLE_STEP: u32 = 0x8000_0004;
     pub const DATATYPE_MISALIGNMENT: u32 = 0x8000_0002;
     pub const ACCESS_VIOLATION: u32 = 0xC000_0005;
     pub const ILLEGAL_INSTRUCTION: u32 = 0xC000_001D;
@@ -394,7 +425,8 @@ fn instruction_bytes(at: usize) -> [u8; 2] {
         iov_base: std::ptr::without_provenance_mut(at),
         iov_len: bytes.len(),
     };
-    // SAFETY: the call writes at most `bytes`, and answers with an error if the other range cannot be read.
+    // SAFETY: the call writes at most `bytes`, and answers with an error if the other range cannot
+    // be read.
     unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
     let code = bytes
         .iter()
@@ -415,8 +447,12 @@ enum Protection {
 fn protection(instruction: usize) -> Protection {
     match instruction_bytes(instruction) {
         [0xCD, 0x29] => Protection::FastFail,
-        // hlt, cli, sti, in, out; mov to and from control and debug registers, wrmsr, rdmsr, invd, wbinvd, clts.
-        [0xF4 | 0xFA | 0xFB | 0xE4..=0xE7 | 0xEC..=0xEF | 0x6C..=0x6F, _]
+        // hlt, cli, sti, in, out; mov to and from control and debug registers, wrmsr, rdmsr, invd,
+        // wbinvd, clts.
+        [
+            0xF4 | 0xFA | 0xFB | 0xE4..=0xE7 | 0xEC..=0xEF | 0x6C..=0x6F,
+            _,
+        ]
         | [
             0x0F,
             0x00 | 0x01 | 0x06 | 0x08 | 0x09 | 0x20..=0x23 | 0x30 | 0x32 | 0x33,
@@ -425,8 +461,8 @@ fn protection(instruction: usize) -> Protection {
     }
 }
 
-/// The bug check that Windows raises for an exception that no handler takes: one in a thread that serves a program's
-/// system call, or another.
+/// The bug check that Windows raises for an exception that no handler takes: one in a thread that
+/// serves a program's system call, or another.
 fn exception(
     code: u32,
     what: &str,
@@ -434,10 +470,9 @@ fn exception(
     interrupted: &Interrupted,
 ) -> (StopCode, [u64; 4], String) {
     let instruction = interrupted.registers.instruction_pointer as u64;
-    let in_system_call = kernel()
-        .sched
-        .try_current()
-        .is_some_and(|context| context.kind == ContextKind::UserThread && context.irql() < DISPATCH_LEVEL);
+    let in_system_call = kernel().sched.try_current().is_some_and(|context| {
+        context.kind == ContextKind::UserThread && context.irql() < DISPATCH_LEVEL
+    });
     let message = format!("{what} (exception {code:#010x})");
     if in_system_call {
         (
@@ -457,7 +492,10 @@ fn exception(
 /// The bug check for a processor exception.
 fn describe(interrupted: &Interrupted) -> BugCheck {
     let kernel = kernel();
-    let irql = kernel.sched.try_current().map_or(0, |context| context.irql());
+    let irql = kernel
+        .sched
+        .try_current()
+        .map_or(0, |context| context.irql());
     let address = interrupted.address;
     let instruction = interrupted.registers.instruction_pointer;
     let mut history = Vec::new();
@@ -468,7 +506,18 @@ fn describe(interrupted: &Interrupted) -> BugCheck {
             [0; 2],
             interrupted,
         ),
-        libc::SIGTRAP => exception(status::BREAKPOINT, "a breakpoint was run", [0; 2], interrupted),
+        libc::SIGTRAP if interrupted.code == TRAP_TRACE => exception(
+            status::SINGLE_STEP,
+            "an instruction was run with the trap flag set",
+            [0; 2],
+            interrupted,
+        ),
+        libc::SIGTRAP => exception(
+            status::BREAKPOINT,
+            "a breakpoint was run",
+            [0; 2],
+            interrupted,
+        ),
         libc::SIGABRT => exception(
             status::ILLEGAL_INSTRUCTION,
             "a driver ended its process, which a kernel has none of",
@@ -544,7 +593,9 @@ fn describe(interrupted: &Interrupted) -> BugCheck {
         }
     };
     let trace = interrupted.trace();
-    let place = trace.origin().unwrap_or_else(|| format!("{instruction:#x}"));
+    let place = trace
+        .origin()
+        .unwrap_or_else(|| format!("{instruction:#x}"));
     BugCheck {
         code,
         parameters,
@@ -556,6 +607,8 @@ fn describe(interrupted: &Interrupted) -> BugCheck {
     }
 }
 
+/// `si_code` of a `SIGTRAP`: a single step.
+const TRAP_TRACE: libc::c_int = 2;
 /// `si_code` of a `SIGFPE`: an integer divided by zero, or a quotient too large.
 const FPE_INTDIV: libc::c_int = 1;
 /// `si_code` of a `SIGFPE`: a number divided by zero.
@@ -599,6 +652,9 @@ impl Registers {
         registers[libc::REG_RBP as usize] = new.rbp as i64;
         registers[libc::REG_RDI as usize] = new.rdi as i64;
         registers[libc::REG_RSI as usize] = new.rsi as i64;
+        // The driver may have set flags under which no other code runs well: trap, direction,
+        // alignment check.
+        registers[libc::REG_EFL as usize] &= !(1 << 8 | 1 << 10 | 1 << 18);
     }
 }
 

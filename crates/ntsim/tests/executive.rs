@@ -1,5 +1,5 @@
-//! The kernel's core and the executive: IRQL, spin locks, events, rundown protection, time, strings, references. One rule,
-//! one test; each driver here breaks one.
+//! The kernel's core and the executive: IRQL, spin locks, events, rundown protection, time,
+//! strings, references. One rule, one test; each driver here breaks one.
 
 use std::cell::Cell;
 use std::ptr::{NonNull, null, null_mut};
@@ -12,12 +12,13 @@ use wdk_sys_lite::ntddk::{
     DbgPrint, DbgPrintEx, ExAcquireRundownProtection, ExAllocatePool2, ExFreePool,
     ExInitializeRundownProtection, ExReInitializeRundownProtection, ExReleaseRundownProtection,
     ExRundownCompleted, ExWaitForRundownProtectionRelease, KeAcquireSpinLockAtDpcLevel,
-    KeAcquireSpinLockRaiseToDpc, KeBugCheckEx, KeClearEvent, KeDelayExecutionThread, KeGetCurrentIrql,
-    KeGetCurrentProcessorNumberEx, KeInitializeEvent, KeInitializeSpinLock, KeLowerIrql,
-    KeQueryActiveProcessorCountEx, KeQueryInterruptTime, KeQueryPerformanceCounter, KeReleaseSpinLock,
-    KeReleaseSpinLockFromDpcLevel, KeResetEvent, KeSetEvent, KeWaitForSingleObject, KfRaiseIrql,
-    MmGetSystemRoutineAddress, ObfDereferenceObject, ObfReferenceObject, RtlCompareMemory,
-    RtlCopyUnicodeString, RtlGetVersion, RtlInitUnicodeString, ZwClose,
+    KeAcquireSpinLockRaiseToDpc, KeBugCheckEx, KeClearEvent, KeDelayExecutionThread,
+    KeGetCurrentIrql, KeGetCurrentProcessorNumberEx, KeInitializeEvent, KeInitializeSpinLock,
+    KeLowerIrql, KeQueryActiveProcessorCountEx, KeQueryInterruptTime, KeQueryPerformanceCounter,
+    KeReleaseSpinLock, KeReleaseSpinLockFromDpcLevel, KeResetEvent, KeSetEvent,
+    KeWaitForSingleObject, KfRaiseIrql, MmGetSystemRoutineAddress, ObfDereferenceObject,
+    ObfReferenceObject, RtlCompareMemory, RtlCopyUnicodeString, RtlGetVersion,
+    RtlInitUnicodeString, ZwClose,
 };
 use wdk_sys_lite::{
     _EVENT_TYPE, _KEVENT, _KWAIT_REASON, EVENT_TYPE, EX_RUNDOWN_REF, LARGE_INTEGER, NTSTATUS,
@@ -56,7 +57,10 @@ fn broken(driver: impl FnOnce() + Send + 'static) -> BugCheck {
 
 /// The bug check of a driver that breaks a rule, without the verifier.
 fn broken_unverified(driver: impl FnOnce() + Send + 'static) -> BugCheck {
-    Machine::run(unverified(), |system: &System| system.as_driver("driver", driver)).expect_bug_check()
+    Machine::run(unverified(), |system: &System| {
+        system.as_driver("driver", driver)
+    })
+    .expect_bug_check()
 }
 
 fn assert_verifier(check: &BugCheck, code: u64) {
@@ -135,7 +139,10 @@ fn raising_to_a_lower_irql_is_a_bug_check() {
         raise(PASSIVE_LEVEL);
     };
     assert_verifier(&broken(wrong), 0x30);
-    assert_eq!(broken_unverified(wrong).code, StopCode::IRQL_NOT_GREATER_OR_EQUAL);
+    assert_eq!(
+        broken_unverified(wrong).code,
+        StopCode::IRQL_NOT_GREATER_OR_EQUAL
+    );
     assert_verifier(
         &broken(|| {
             raise(16);
@@ -333,7 +340,10 @@ fn a_freed_spin_lock_is_a_bug_check() {
         lock.0.free();
         lock.acquire();
     });
-    assert_eq!(check.code, StopCode::DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL);
+    assert_eq!(
+        check.code,
+        StopCode::DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL
+    );
 }
 
 #[test]
@@ -466,7 +476,10 @@ fn the_order_of_spin_locks_ends_with_their_memory() {
 #[test]
 fn a_deadlock_of_two_processors_is_reported_as_a_hang() {
     let hangs = (0..50).any(|seed| {
-        let config = Config { seed, ..unverified() };
+        let config = Config {
+            seed,
+            ..unverified()
+        };
         let report = Machine::run(config, |system: &System| {
             let driver = system.code_driver();
             let locks = driver.call("create", || [Lock::new(), Lock::new()]);
@@ -524,7 +537,15 @@ impl Event {
 
     fn wait(self) -> NTSTATUS {
         // SAFETY: as in `set`.
-        unsafe { KeWaitForSingleObject(self.0.get().cast(), _KWAIT_REASON::Executive, 0, 0, null_mut()) }
+        unsafe {
+            KeWaitForSingleObject(
+                self.0.get().cast(),
+                _KWAIT_REASON::Executive,
+                0,
+                0,
+                null_mut(),
+            )
+        }
     }
 
     /// Waits at most so many units of 100 ns.
@@ -552,7 +573,10 @@ impl Event {
 fn a_notification_event_stays_signalled_and_a_synchronization_event_does_not() {
     run(|| {
         let stays = Event::new(NOTIFICATION, true);
-        assert_eq!((stays.wait(), stays.wait()), (STATUS_SUCCESS, STATUS_SUCCESS));
+        assert_eq!(
+            (stays.wait(), stays.wait()),
+            (STATUS_SUCCESS, STATUS_SUCCESS)
+        );
         assert_eq!((stays.reset(), stays.wait_for(0)), (1, STATUS_TIMEOUT));
         let resets = Event::new(SYNCHRONIZATION, false);
         assert_eq!((resets.set(), resets.set()), (0, 1));
@@ -608,7 +632,10 @@ fn a_wait_ends_with_its_timeout() {
         assert_eq!(event.wait_for(50_000), STATUS_TIMEOUT);
         // SAFETY: no precondition.
         let passed = unsafe { KeQueryInterruptTime() } - start;
-        assert!((50_000..51_000).contains(&passed), "{passed} units of 100 ns");
+        assert!(
+            (50_000..51_000).contains(&passed),
+            "{passed} units of 100 ns"
+        );
         // The system time 0 passed long ago.
         let mut timeout = LARGE_INTEGER { QuadPart: 1 };
         // SAFETY: an event of the test's own.
@@ -634,7 +661,9 @@ fn a_wait_that_nobody_ends_is_a_hang_that_names_the_function() {
         });
     });
     match report.outcome {
-        Outcome::Hung(waiting) => assert!(waiting[0].contains("KeWaitForSingleObject"), "{waiting:?}"),
+        Outcome::Hung(waiting) => {
+            assert!(waiting[0].contains("KeWaitForSingleObject"), "{waiting:?}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -647,7 +676,10 @@ fn waiting_at_dispatch_level_is_a_bug_check_even_for_a_signalled_event() {
         let _ = event.wait();
     };
     assert_verifier(&broken(wait), 0x121);
-    assert_eq!(broken_unverified(wait).code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+    assert_eq!(
+        broken_unverified(wait).code,
+        StopCode::IRQL_NOT_LESS_OR_EQUAL
+    );
     let check = broken(|| {
         let event = Event::new(NOTIFICATION, true);
         raise(DISPATCH_LEVEL);
@@ -792,7 +824,10 @@ fn delaying_at_dispatch_level_is_a_bug_check() {
         let _ = unsafe { KeDelayExecutionThread(0, 0, &raw mut interval) };
     };
     assert_eq!(broken(delay).code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
-    assert_eq!(broken_unverified(delay).code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+    assert_eq!(
+        broken_unverified(delay).code,
+        StopCode::IRQL_NOT_LESS_OR_EQUAL
+    );
 }
 
 // ---- rundown protection ----
@@ -903,7 +938,8 @@ fn rundown_protection_that_was_never_initialised_or_was_moved_is_a_bug_check() {
 #[test]
 fn initialising_protection_again_without_a_rundown_is_a_bug_check() {
     // SAFETY: what the test is about.
-    let check = broken_unverified(|| unsafe { ExReInitializeRundownProtection(Rundown::new().0.get()) });
+    let check =
+        broken_unverified(|| unsafe { ExReInitializeRundownProtection(Rundown::new().0.get()) });
     assert_eq!(check.code, StopCode::NTSIM_INVALID_OBJECT);
     // SAFETY: what the test is about.
     let check = broken_unverified(|| unsafe { ExRundownCompleted(Rundown::new().0.get()) });
@@ -1018,8 +1054,14 @@ fn memory_is_compared_up_to_the_first_difference() {
         let (one, other) = ([1_u8, 2, 3, 4], [1_u8, 2, 9, 4]);
         // SAFETY: four bytes each.
         unsafe {
-            assert_eq!(RtlCompareMemory(one.as_ptr().cast(), other.as_ptr().cast(), 4), 2);
-            assert_eq!(RtlCompareMemory(one.as_ptr().cast(), one.as_ptr().cast(), 4), 4);
+            assert_eq!(
+                RtlCompareMemory(one.as_ptr().cast(), other.as_ptr().cast(), 4),
+                2
+            );
+            assert_eq!(
+                RtlCompareMemory(one.as_ptr().cast(), one.as_ptr().cast(), 4),
+                4
+            );
         }
     });
 }
@@ -1083,7 +1125,10 @@ fn functions_are_found_by_name() {
 fn a_driver_can_stop_the_machine() {
     // SAFETY: no precondition.
     let check = broken(|| unsafe { KeBugCheckEx(0xDEAD, 1, 2, 3, 4) });
-    assert_eq!((check.code, check.parameters), (StopCode(0xDEAD), [1, 2, 3, 4]));
+    assert_eq!(
+        (check.code, check.parameters),
+        (StopCode(0xDEAD), [1, 2, 3, 4])
+    );
 }
 
 // ---- references and handles ----
@@ -1092,7 +1137,8 @@ const OBJECT: usize = 0xFFFF_1000;
 
 /// Counts a registered object's references up and down.
 fn reference() -> i64 {
-    // SAFETY: the object is known by its address only; what is wrong with a call is what its test is about.
+    // SAFETY: the object is known by its address only; what is wrong with a call is what its test
+    // is about.
     unsafe { ObfReferenceObject(null_mut::<u8>().wrapping_add(OBJECT).cast()) }
 }
 

@@ -1,4 +1,5 @@
-//! Every function that `wdk-sys-lite` declares for the kernel is defined by the simulator, and nothing else is.
+//! Every function that `wdk-sys-lite` declares for the kernel is defined by the simulator, and
+//! nothing else is.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +23,9 @@ fn exported(source: &str) -> BTreeSet<String> {
         }
         let end = block.find("\n}\n").unwrap_or(block.len());
         let block = &block[..end];
-        names.extend(names_after(block, ") fn ").filter(|name| block.contains(&format!(") fn {name}("))));
+        names.extend(
+            names_after(block, ") fn ").filter(|name| block.contains(&format!(") fn {name}("))),
+        );
     }
     names
 }

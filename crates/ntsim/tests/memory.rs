@@ -1,4 +1,5 @@
-//! The memory manager's rules: pool, lookaside lists and SLISTs, MDLs. One rule, one test; each driver here breaks one.
+//! The memory manager's rules: pool, lookaside lists and SLISTs, MDLs. One rule, one test; each
+//! driver here breaks one.
 
 use std::num::NonZeroUsize;
 use std::ptr::{NonNull, null_mut};
@@ -8,18 +9,20 @@ use ntsim::mm::{Owner, lookaside, mdl, pages, phys, pool};
 use ntsim::{BugCheck, Config, Machine, StopCode, System};
 use wdk_sys_lite as wdk_sys;
 use wdk_sys_lite::ntddk::{
-    ExAllocatePool2, ExDeleteLookasideListEx, ExFlushLookasideListEx, ExFreePool, ExFreePoolWithTag,
-    ExInitializeLookasideListEx, ExQueryDepthSList, ExpInterlockedFlushSList, ExpInterlockedPopEntrySList,
-    ExpInterlockedPushEntrySList, InitializeSListHead, IoAllocateMdl, IoBuildPartialMdl, IoFreeMdl,
-    KeLowerIrql, KfRaiseIrql, MmBuildMdlForNonPagedPool, MmMapLockedPagesSpecifyCache, MmProbeAndLockPages,
-    MmSizeOfMdl, MmUnlockPages, MmUnmapLockedPages,
+    ExAllocatePool2, ExDeleteLookasideListEx, ExFlushLookasideListEx, ExFreePool,
+    ExFreePoolWithTag, ExInitializeLookasideListEx, ExQueryDepthSList, ExpInterlockedFlushSList,
+    ExpInterlockedPopEntrySList, ExpInterlockedPushEntrySList, InitializeSListHead, IoAllocateMdl,
+    IoBuildPartialMdl, IoFreeMdl, KeLowerIrql, KfRaiseIrql, MmBuildMdlForNonPagedPool,
+    MmMapLockedPagesSpecifyCache, MmProbeAndLockPages, MmSizeOfMdl, MmUnlockPages,
+    MmUnmapLockedPages,
 };
 use wdk_sys_lite::{
     _LOCK_OPERATION, _MEMORY_CACHING_TYPE, _POOL_TYPE, LOOKASIDE_LIST_EX, MDL_MAPPED_TO_SYSTEM_VA,
     MDL_PAGES_LOCKED, NTSTATUS, PMDL, POOL_FLAG_CACHE_ALIGNED, POOL_FLAG_NON_PAGED,
-    POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_RAISE_ON_FAILURE, POOL_FLAG_UNINITIALIZED, PVOID,
-    SIZE_T, SLIST_ENTRY, SLIST_HEADER, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER_4,
-    STATUS_INVALID_PARAMETER_5, STATUS_SUCCESS, ULONG,
+    POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED, POOL_FLAG_RAISE_ON_FAILURE,
+    POOL_FLAG_UNINITIALIZED, PVOID, SIZE_T, SLIST_ENTRY, SLIST_HEADER,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER_4, STATUS_INVALID_PARAMETER_5,
+    STATUS_SUCCESS, ULONG,
 };
 
 const TAG: ULONG = u32::from_ne_bytes(*b"Test");
@@ -66,7 +69,8 @@ fn allocate(bytes: usize) -> *mut u8 {
 }
 
 fn allocate_with(flags: u64, bytes: usize) -> *mut u8 {
-    // SAFETY: no precondition; the tests run at an IRQL that the flags allow, unless they are about just that.
+    // SAFETY: no precondition; the tests run at an IRQL that the flags allow, unless they are about
+    // just that.
     unsafe { ExAllocatePool2(flags, bytes as SIZE_T, TAG) }.cast()
 }
 
@@ -85,7 +89,8 @@ fn at_dispatch_level<R>(action: impl FnOnce() -> R) -> R {
 }
 
 fn write(address: *mut u8, value: u8) {
-    // SAFETY: memory of the test's own, unless the test is about a fault, which the machine catches.
+    // SAFETY: memory of the test's own, unless the test is about a fault, which the machine
+    // catches.
     unsafe { address.write_volatile(value) };
 }
 
@@ -270,7 +275,10 @@ fn the_nth_allocation_can_be_made_to_fail() {
             system.as_driver("driver", || {
                 let blocks: Vec<_> = (0..3).map(|_| allocate(16)).collect();
                 let failed: Vec<_> = blocks.iter().map(|block| block.is_null()).collect();
-                blocks.into_iter().filter(|block| !block.is_null()).for_each(free);
+                blocks
+                    .into_iter()
+                    .filter(|block| !block.is_null())
+                    .for_each(free);
                 failed
             })
         });
@@ -293,7 +301,8 @@ fn reading_a_freed_block_is_a_bug_check_with_both_stacks() {
         "{check}"
     );
     assert!(
-        check.message.contains("offset 10 of a block of 100 bytes") && check.message.contains("'Test'"),
+        check.message.contains("offset 10 of a block of 100 bytes")
+            && check.message.contains("'Test'"),
         "{check}"
     );
     let history: Vec<_> = check.history.iter().map(|(event, _)| *event).collect();
@@ -311,7 +320,10 @@ fn writing_a_freed_block_is_a_bug_check() {
         allocate(100);
         write(block, 1);
     });
-    assert_eq!(check.code, StopCode::DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL);
+    assert_eq!(
+        check.code,
+        StopCode::DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL
+    );
 }
 
 #[test]
@@ -345,8 +357,14 @@ fn writing_in_the_alignment_behind_a_block_is_noticed_when_it_is_freed() {
         write(block.wrapping_add(62), 1);
         free(block);
     });
-    assert_eq!(check.code, StopCode::SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION);
-    assert!(check.message.contains("behind a block of 61 bytes"), "{check}");
+    assert_eq!(
+        check.code,
+        StopCode::SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION
+    );
+    assert!(
+        check.message.contains("behind a block of 61 bytes"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -356,8 +374,14 @@ fn writing_before_a_block_is_noticed_when_it_is_freed() {
         write(block.wrapping_sub(1), 1);
         free(block);
     });
-    assert_eq!(check.code, StopCode::SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION);
-    assert!(check.message.contains("before a block of 64 bytes"), "{check}");
+    assert_eq!(
+        check.code,
+        StopCode::SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION
+    );
+    assert!(
+        check.message.contains("before a block of 64 bytes"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -499,7 +523,8 @@ fn pool_left_at_unload_is_a_finding_that_names_the_allocation() {
     });
     assert_verifier(&check, 0x62);
     assert!(
-        check.message.contains("123 bytes, tag 'Test'") && check.message.contains("allocated by memory::"),
+        check.message.contains("123 bytes, tag 'Test'")
+            && check.message.contains("allocated by memory::"),
         "{check}"
     );
 }
@@ -575,7 +600,10 @@ fn the_host_sees_the_guests_memory_through_a_mapping_of_its_own() {
         host.write(9999, &[9]);
         assert_eq!(read(block.wrapping_add(9999)), 9);
         host.store(4, 0x0403_0201);
-        assert_eq!((read(block.wrapping_add(4)), host.load(4)), (1, 0x0403_0201));
+        assert_eq!(
+            (read(block.wrapping_add(4)), host.load(4)),
+            (1, 0x0403_0201)
+        );
         free(block);
     });
 }
@@ -639,7 +667,10 @@ fn page_runs_are_zeroed_and_guarded() {
         assert_eq!(read(start.wrapping_add(8191)), 0);
         write(start.wrapping_add(8192), 1);
     });
-    assert_eq!(check.code, StopCode::DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION);
+    assert_eq!(
+        check.code,
+        StopCode::DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION
+    );
 }
 
 // ---- SLISTs ----
@@ -678,7 +709,9 @@ impl List {
 
     fn free(self) {
         free(self.head.cast());
-        self.entries.into_iter().for_each(|entry| free(entry.cast()));
+        self.entries
+            .into_iter()
+            .for_each(|entry| free(entry.cast()));
     }
 }
 
@@ -753,7 +786,10 @@ fn pushing_an_entry_twice_is_a_bug_check() {
         list.push(0);
     };
     assert_verifier(&broken(double), 0x13);
-    assert_eq!(broken_unverified(double).code, StopCode::NTSIM_INVALID_OBJECT);
+    assert_eq!(
+        broken_unverified(double).code,
+        StopCode::NTSIM_INVALID_OBJECT
+    );
 }
 
 #[test]
@@ -828,7 +864,10 @@ impl Lookaside {
                 return entry.cast();
             }
             list.__bindgen_anon_2.AllocateMisses += 1;
-            let routine = list.__bindgen_anon_4.AllocateEx.expect("a list has a routine");
+            let routine = list
+                .__bindgen_anon_4
+                .AllocateEx
+                .expect("a list has a routine");
             routine(list.Type, u64::from(list.Size), list.Tag, self.0).cast()
         }
     }
@@ -874,7 +913,10 @@ fn a_lookaside_list_is_initialised_as_documented() {
         assert_eq!((fields.Depth, fields.MaximumDepth), (4, 256));
         // SAFETY: either name of each union is the same pointer or number.
         unsafe {
-            assert!(fields.__bindgen_anon_4.AllocateEx.is_some() && fields.__bindgen_anon_5.FreeEx.is_some());
+            assert!(
+                fields.__bindgen_anon_4.AllocateEx.is_some()
+                    && fields.__bindgen_anon_5.FreeEx.is_some()
+            );
         }
         list.delete();
     });
@@ -960,7 +1002,10 @@ fn a_lookaside_list_can_be_flushed() {
 fn lookaside_parameters_that_do_not_fit_are_refused() {
     run(|| {
         let list = Lookaside::memory();
-        assert_eq!(Lookaside::initialize(list, 3, 0, 64), STATUS_INVALID_PARAMETER_4);
+        assert_eq!(
+            Lookaside::initialize(list, 3, 0, 64),
+            STATUS_INVALID_PARAMETER_4
+        );
         assert_eq!(
             Lookaside::initialize(list, 9999, 0, 64),
             STATUS_INVALID_PARAMETER_4
@@ -996,7 +1041,16 @@ fn a_depth_for_a_lookaside_list_is_a_finding() {
         // SAFETY: memory of the structure's size.
         unsafe {
             let list = Lookaside::memory();
-            let _ = ExInitializeLookasideListEx(list, None, None, _POOL_TYPE::NonPagedPoolNx, 0, 64, TAG, 8);
+            let _ = ExInitializeLookasideListEx(
+                list,
+                None,
+                None,
+                _POOL_TYPE::NonPagedPoolNx,
+                0,
+                64,
+                TAG,
+                8,
+            );
         }
     });
     assert_verifier(&check, ntsim::mm::finding::RESERVED_PARAMETER);
@@ -1053,13 +1107,15 @@ fn a_lookaside_list_in_paged_pool_is_a_finding() {
 fn a_lookaside_list_left_at_unload_is_a_finding() {
     // The list outlives its driver in memory that does not count as the driver's.
     let check = broken(|| {
-        let memory =
-            pool::allocate(size_of::<LOOKASIDE_LIST_EX>(), TAG, false, Owner::Kernel).expect("memory");
+        let memory = pool::allocate(size_of::<LOOKASIDE_LIST_EX>(), TAG, false, Owner::Kernel)
+            .expect("memory");
         let _ = Lookaside::initialize(memory.as_ptr().cast(), _POOL_TYPE::NonPagedPoolNx, 0, 64);
     });
     assert_verifier(&check, 0x62);
     assert!(
-        check.message.contains("lookaside list (of 64 bytes, tag 'Test')"),
+        check
+            .message
+            .contains("lookaside list (of 64 bytes, tag 'Test')"),
         "{check}"
     );
 }
@@ -1105,7 +1161,10 @@ fn touching_an_entry_that_is_back_on_its_lookaside_list_is_a_bug_check() {
             StopCode::DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL,
             "{check}"
         );
-        assert!(check.message.contains("freed to a lookaside list"), "{check}");
+        assert!(
+            check.message.contains("freed to a lookaside list"),
+            "{check}"
+        );
     }
 }
 
@@ -1158,7 +1217,12 @@ fn an_entry_that_is_out_when_its_list_is_deleted_is_a_leak() {
     assert!(check.message.contains("pool (64 bytes"), "{check}");
 }
 
-unsafe extern "C" fn own_allocate(_: i32, bytes: SIZE_T, _: ULONG, _: wdk_sys::PLOOKASIDE_LIST_EX) -> PVOID {
+unsafe extern "C" fn own_allocate(
+    _: i32,
+    bytes: SIZE_T,
+    _: ULONG,
+    _: wdk_sys::PLOOKASIDE_LIST_EX,
+) -> PVOID {
     allocate(usize::try_from(bytes).unwrap_or_default()).cast()
 }
 
@@ -1174,7 +1238,16 @@ fn a_lookaside_lists_own_routines_are_called() {
             (Some(own_allocate), Some(own_free));
         // SAFETY: memory of the structure's size.
         let status = unsafe {
-            ExInitializeLookasideListEx(list, allocate, free, _POOL_TYPE::NonPagedPoolNx, 0, 64, TAG, 0)
+            ExInitializeLookasideListEx(
+                list,
+                allocate,
+                free,
+                _POOL_TYPE::NonPagedPoolNx,
+                0,
+                64,
+                TAG,
+                0,
+            )
         };
         assert_eq!(status, STATUS_SUCCESS);
         let list = Lookaside(list);
@@ -1194,7 +1267,10 @@ fn the_kernels_own_lookaside_lists_are_counted_for_their_owner() {
                 list.free(entry);
             }
         });
-        (lookaside::counters(Owner::Kmcl), pool::counters(Owner::Kmcl))
+        (
+            lookaside::counters(Owner::Kmcl),
+            pool::counters(Owner::Kmcl),
+        )
     });
     let (lists, pool) = report.expect_finished();
     assert_eq!(
@@ -1364,8 +1440,9 @@ fn a_read_only_mapping_cannot_be_written() {
         let mdl = mdl_for(allocate(64), 64);
         lock(mdl);
         // SAFETY: an MDL of the test's own; the added bit is MdlMappingNoWrite.
-        let mapped =
-            unsafe { MmMapLockedPagesSpecifyCache(mdl, 0, CACHED, null_mut(), 0, NO_EXECUTE | 0x8000_0000) };
+        let mapped = unsafe {
+            MmMapLockedPagesSpecifyCache(mdl, 0, CACHED, null_mut(), 0, NO_EXECUTE | 0x8000_0000)
+        };
         assert_eq!(read(mapped.cast()), 0);
         write(mapped.cast(), 1);
     });
@@ -1459,7 +1536,9 @@ fn misusing_an_mdl_is_a_finding() {
                 IoBuildPartialMdl(
                     source,
                     part,
-                    (*source).StartVa.wrapping_byte_add((*source).ByteOffset as usize),
+                    (*source)
+                        .StartVa
+                        .wrapping_byte_add((*source).ByteOffset as usize),
                     0,
                 );
                 MmUnlockPages(part);
@@ -1563,7 +1642,9 @@ fn a_partial_mdl_beyond_its_source_is_a_bug_check() {
         let part = mdl_for(allocate(64), 64);
         // SAFETY: what the test is about.
         unsafe {
-            let start = (*source).StartVa.wrapping_byte_add((*source).ByteOffset as usize);
+            let start = (*source)
+                .StartVa
+                .wrapping_byte_add((*source).ByteOffset as usize);
             IoBuildPartialMdl(source, part, start, 65);
         }
     });

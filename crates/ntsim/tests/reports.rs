@@ -1,13 +1,13 @@
-//! Reports for people: the driver's own lines first, who did the other half of a mistake, who waits for whom, and the command
-//! that repeats a failure.
+//! Reports for people: the driver's own lines first, who did the other half of a mistake, who waits
+//! for whom, and the command that repeats a failure.
 #![cfg(target_os = "linux")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ntsim::{Config, FailCall, Machine, Outcome, System};
 use wdk_sys_lite::ntddk::{
-    ExAllocatePool2, ExFreePoolWithTag, KeAcquireSpinLockRaiseToDpc, KeInitializeEvent, KeReleaseSpinLock,
-    KeWaitForSingleObject,
+    ExAllocatePool2, ExFreePoolWithTag, KeAcquireSpinLockRaiseToDpc, KeInitializeEvent,
+    KeReleaseSpinLock, KeWaitForSingleObject,
 };
 use wdk_sys_lite::{_EVENT_TYPE, KEVENT, KSPIN_LOCK, POOL_FLAG_NON_PAGED};
 
@@ -44,9 +44,16 @@ fn the_drivers_frames_come_first_with_file_and_line() {
     .expect_bug_check();
     let report = format!("{check:?}");
     let stack = report.split_once("stack:").expect("a stack").1;
-    let first: String = stack.lines().filter(|line| !line.is_empty()).take(2).collect();
+    let first: String = stack
+        .lines()
+        .filter(|line| !line.is_empty())
+        .take(2)
+        .collect();
     assert!(first.contains("reports::free"), "{report}");
-    assert!(report.contains(&line_of("// for the second time")), "{report}");
+    assert!(
+        report.contains(&line_of("// for the second time")),
+        "{report}"
+    );
     assert!(report.contains("frames of the simulator"), "{report}");
     assert!(!report.contains("ntsim/src/"), "{report}");
 }
@@ -80,7 +87,8 @@ fn a_lock_order_names_both_places() {
     assert!(history.contains(&line_of("// one order")), "{report}");
 }
 
-/// Two locks in both orders, without the verifier that would say so: for some seed each waits for the other.
+/// Two locks in both orders, without the verifier that would say so: for some seed each waits for
+/// the other.
 #[test]
 fn a_hang_says_who_waits_for_what_since_when_and_who_holds_it() {
     let run = |seed| {
@@ -139,10 +147,16 @@ fn a_hang_says_who_waits_for_what_since_when_and_who_holds_it() {
         of("operator").contains("waits for the end of one since "),
         "{waiting:#?}"
     );
-    assert!(of("one").contains("spins for the spin lock at "), "{waiting:#?}");
+    assert!(
+        of("one").contains("spins for the spin lock at "),
+        "{waiting:#?}"
+    );
     assert!(of("one").contains(", held by other since "), "{waiting:#?}");
     assert!(of("other").contains(", held by one since "), "{waiting:#?}");
-    assert!(of("waiter").contains("waits for the event at "), "{waiting:#?}");
+    assert!(
+        of("waiter").contains("waits for the event at "),
+        "{waiting:#?}"
+    );
     assert!(
         of("waiter").contains("(calls: KeWaitForSingleObject)"),
         "{waiting:#?}"
@@ -199,7 +213,10 @@ fn a_call_is_made_to_fail_by_its_function_and_number() {
             system.as_driver("driver", || {
                 let blocks = [allocate(), allocate(), allocate()];
                 let failed = blocks.map(<*mut core::ffi::c_void>::is_null);
-                blocks.into_iter().filter(|block| !block.is_null()).for_each(free);
+                blocks
+                    .into_iter()
+                    .filter(|block| !block.is_null())
+                    .for_each(free);
                 failed
             })
         });
@@ -210,8 +227,14 @@ fn a_call_is_made_to_fail_by_its_function_and_number() {
         (true, [false, true, false])
     );
     assert_eq!(run(3.into()), (true, [false, false, true]));
-    assert_eq!(run(FailCall::Function("ExAllocatePool2", 4)), (false, [false; 3]));
-    assert_eq!(run(FailCall::Function("NoSuchFunction", 1)), (false, [false; 3]));
+    assert_eq!(
+        run(FailCall::Function("ExAllocatePool2", 4)),
+        (false, [false; 3])
+    );
+    assert_eq!(
+        run(FailCall::Function("NoSuchFunction", 1)),
+        (false, [false; 3])
+    );
 }
 
 #[derive(Clone, Default)]
@@ -248,7 +271,10 @@ fn a_bug_check_leaves_a_whole_trace() {
     sink.finish().expect("memory can be written");
     let bytes = written.0.lock().expect("no panic holds it").clone();
     let text = String::from_utf8(bytes).expect("text");
-    assert!(text.starts_with("[\n{") && text.ends_with("}\n]\n"), "{text}");
+    assert!(
+        text.starts_with("[\n{") && text.ends_with("}\n]\n"),
+        "{text}"
+    );
     assert_eq!(text.matches("\"ExFreePoolWithTag\"").count(), 2, "{text}");
     assert_eq!(text.matches("\"driver\"").count(), 1, "{text}");
 }

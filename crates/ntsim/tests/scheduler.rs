@@ -129,7 +129,8 @@ fn a_thread_at_dispatch_level_keeps_its_processor() {
 fn touching_memory_that_does_not_exist_is_a_bug_check_that_names_the_address() {
     let report = Machine::run(Config::default(), |_| {
         let address = std::hint::black_box(0x10_usize as *const u64);
-        // SAFETY: deliberately not safe; the machine's fault handler ends this context before the read has a value.
+        // SAFETY: deliberately not safe; the machine's fault handler ends this context before the
+        // read has a value.
         unsafe { address.read_volatile() }
     });
     let check = report.expect_bug_check();
@@ -149,7 +150,8 @@ fn machines_run_side_by_side() {
 
 #[test]
 fn a_panic_of_the_operators_program_reaches_the_caller() {
-    let result = std::panic::catch_unwind(|| Machine::run(Config::default(), |_| panic!("on purpose")));
+    let result =
+        std::panic::catch_unwind(|| Machine::run(Config::default(), |_| panic!("on purpose")));
     let payload = result.expect_err("the panic passes through");
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"on purpose"));
 }
@@ -165,7 +167,11 @@ fn a_panic_in_driver_code_is_a_bug_check() {
     });
     let check = report.expect_bug_check();
     assert_eq!(check.code, StopCode::RUST_PANIC);
-    assert!(check.message.contains("a driver's bug"), "{}", check.message);
+    assert!(
+        check.message.contains("a driver's bug"),
+        "{}",
+        check.message
+    );
 }
 
 #[test]
@@ -177,7 +183,10 @@ fn a_driver_that_returns_at_another_irql_is_a_bug_check() {
         let function = callback;
         ntsim::call_driver!(ntsim::kernel::DriverId(1), "EvtTest", function());
     });
-    assert_eq!(report.expect_bug_check().code, StopCode::IRQL_UNEXPECTED_VALUE);
+    assert_eq!(
+        report.expect_bug_check().code,
+        StopCode::IRQL_UNEXPECTED_VALUE
+    );
 }
 
 #[test]

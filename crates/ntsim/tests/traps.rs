@@ -1,5 +1,5 @@
-//! What the processor does not let a driver do, and what it would do for ever: each is the bug check that Windows raises,
-//! or a hang report, with the driver's own stack.
+//! What the processor does not let a driver do, and what it would do for ever: each is the bug
+//! check that Windows raises, or a hang report, with the driver's own stack.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::arch::asm;
@@ -23,7 +23,10 @@ fn config() -> Config {
 
 /// The bug check of a driver, in a system thread.
 fn broken(driver: impl FnOnce() + Send + 'static) -> BugCheck {
-    Machine::run(config(), |system: &System| system.as_driver("driver", driver)).expect_bug_check()
+    Machine::run(config(), |system: &System| {
+        system.as_driver("driver", driver)
+    })
+    .expect_bug_check()
 }
 
 /// The driver's place comes first in the report.
@@ -119,7 +122,9 @@ fn an_exception_in_a_system_call_is_a_system_service_exception() {
         system
             .spawn_process("program", |process| {
                 // SAFETY: the instruction traps, and the machine discards the context.
-                process.system().as_driver("driver", || unsafe { asm!("ud2") });
+                process
+                    .system()
+                    .as_driver("driver", || unsafe { asm!("ud2") });
             })
             .join();
     })
@@ -225,12 +230,16 @@ fn a_loop_without_calls_at_dispatch_level_is_a_watchdog_violation() {
 
 #[test]
 fn a_loop_without_calls_below_dispatch_level_is_a_hang() {
-    let outcome = Machine::run(config(), |system: &System| system.as_driver("driver", spins)).outcome;
+    let outcome = Machine::run(config(), |system: &System| {
+        system.as_driver("driver", spins)
+    })
+    .outcome;
     let Outcome::Hung(waiting) = outcome else {
         panic!("{outcome:?}")
     };
     assert!(
-        waiting[0].contains("without a call into the kernel") && waiting[0].contains("tests/traps.rs:"),
+        waiting[0].contains("without a call into the kernel")
+            && waiting[0].contains("tests/traps.rs:"),
         "{waiting:#?}"
     );
 }
@@ -246,8 +255,10 @@ fn a_loop_stops_its_own_machine_only() {
                     processors: NonZeroUsize::MIN,
                     ..config()
                 };
-                Machine::run(config, |system: &System| system.sleep(Duration::from_secs(1)))
-                    .expect_finished();
+                Machine::run(config, |system: &System| {
+                    system.sleep(Duration::from_secs(1))
+                })
+                .expect_finished();
             })
         })
         .collect();
@@ -262,14 +273,16 @@ fn a_loop_stops_its_own_machine_only() {
     }
 }
 
-/// One seed, one set of addresses, in every process: drivers that order by address do the same again.
+/// One seed, one set of addresses, in every process: drivers that order by address do the same
+/// again.
 #[test]
 fn a_seed_has_the_same_pool_addresses_in_every_process() {
     const CHILD: &str = "NTSIM_TEST_PRINTS_ADDRESSES";
     if std::env::var_os(CHILD).is_some() {
         run(Config::default(), || {
             for bytes in [1, 100, 5000, 16] {
-                let block = pool::allocate(bytes, u32::from_ne_bytes(*b"Test"), false, Owner::Kernel);
+                let block =
+                    pool::allocate(bytes, u32::from_ne_bytes(*b"Test"), false, Owner::Kernel);
                 println!("address {:p}", block.expect("memory"));
             }
         });
@@ -296,4 +309,16 @@ fn a_seed_has_the_same_pool_addresses_in_every_process() {
     let first = addresses();
     assert_eq!(first.len(), 4);
     assert_eq!(first, addresses());
+}
+
+/// Flags that a driver leaves set do not reach the simulator's code.
+#[test]
+fn flags_that_a_driver_has_set_are_gone_after_its_trap() {
+    // SAFETY: the instructions set the direction flag and trap; the machine discards the context.
+    assert_exception(&broken(|| unsafe { asm!("std", "ud2") }), 0xC000_001D);
+    // SAFETY: the trap flag raises the exception after the next instruction.
+    let check = broken(|| unsafe {
+        asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq", "nop", "nop");
+    });
+    assert_exception(&check, 0x8000_0004);
 }

@@ -216,7 +216,9 @@ enum Error {
     Trace(&'static str),
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[from] ctrlc::Error),
-    #[error("--seed {first} and --seeds {seeds} go beyond the last seed, which is 18446744073709551615")]
+    #[error(
+        "--seed {first} and --seeds {seeds} go beyond the last seed, which is 18446744073709551615"
+    )]
     Seeds { first: u64, seeds: u64 },
 }
 
@@ -225,7 +227,9 @@ pub fn main() -> ExitCode {
     match run() {
         Ok(code) => ExitCode::from(code),
         // Nobody reads any more.
-        Err(Error::Output(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Error::Output(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             // The exit code says it too, if standard error takes nothing.
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -275,7 +279,9 @@ impl Place {
         };
         let columns = match terminal.flatten() {
             Some((terminal_size::Width(columns), _)) => Some(usize::from(columns)),
-            None => std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()),
+            None => std::env::var("COLUMNS")
+                .ok()
+                .and_then(|text| text.parse().ok()),
         };
         columns.unwrap_or(80).clamp(NARROWEST, WIDEST)
     }
@@ -451,13 +457,15 @@ fn run_transfer(arguments: &TransferArguments) -> Result<Finding, Error> {
     let started = Instant::now();
     let trace = match &arguments.trace {
         None => None,
-        Some(path) if path == Path::new("-") => return Err(Error::Trace("standard output has the report")),
+        Some(path) if path == Path::new("-") => {
+            return Err(Error::Trace("standard output has the report"));
+        }
         Some(path) if Some(path) == arguments.output.as_ref() => {
             return Err(Error::Trace("the same file is the output"));
         }
         Some(path) => {
-            let target =
-                Target::open(Some(path)).map_err(|error| Error::Output(path.display().to_string(), error))?;
+            let target = Target::open(Some(path))
+                .map_err(|error| Error::Output(path.display().to_string(), error))?;
             let file = Shared::new(target);
             Some((path, TraceSink::new(file.clone()), file))
         }
@@ -481,9 +489,9 @@ fn run_transfer(arguments: &TransferArguments) -> Result<Finding, Error> {
     }
     let mut result = result?;
     let mut summary = Summary::new(&plan, &result, started.elapsed());
-    let fate = result
-        .settle(summary.complete())
-        .map_err(|(error, fate)| Error::Output(format!("{} ({fate})", arguments.output_name()), error))?;
+    let fate = result.settle(summary.complete()).map_err(|(error, fate)| {
+        Error::Output(format!("{} ({fate})", arguments.output_name()), error)
+    })?;
     let noted = |name: String| match &fate {
         Some(fate) => format!("{name} ({fate})"),
         None => name,
@@ -555,7 +563,15 @@ mod tests {
     fn the_command_that_repeats_a_transfer_has_all_that_matters() {
         for line in [
             &["sim"][..],
-            &["sim", "--seed", "7", "--processors", "3", "--verifier", "off"],
+            &[
+                "sim",
+                "--seed",
+                "7",
+                "--processors",
+                "3",
+                "--verifier",
+                "off",
+            ],
             &[
                 "sim",
                 "--message-size",
@@ -618,7 +634,10 @@ mod tests {
     fn each_finding_ends_with_the_command_that_repeats_it() {
         for summary in [
             summary(End::Failed("the machine hangs".to_owned()), None),
-            summary(End::Failed(String::new()), Some("IRQL_NOT_LESS_OR_EQUAL (0xA)")),
+            summary(
+                End::Failed(String::new()),
+                Some("IRQL_NOT_LESS_OR_EQUAL (0xA)"),
+            ),
         ] {
             assert_eq!(summary.finding(), Finding::Some);
             let text = summary.text(80);
@@ -634,7 +653,12 @@ mod tests {
     fn a_machine_that_stopped_gives_no_figures_that_were_not_measured() {
         let summary = summary(End::Failed(String::new()), Some("a bug check"));
         let json: serde_json::Value = serde_json::from_str(&summary.json()).unwrap();
-        for name in ["packets", "leaks", "lookaside_hits", "kernel_calls_per_message"] {
+        for name in [
+            "packets",
+            "leaks",
+            "lookaside_hits",
+            "kernel_calls_per_message",
+        ] {
             assert!(json[name].is_null(), "{name} in {json}");
         }
         assert!(!summary.text(80).contains("packets"));

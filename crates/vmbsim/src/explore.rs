@@ -79,13 +79,17 @@ fn lowest<P: Send>(
 /// One life; what was wrong, if anything.
 fn life(seed: u64, processors: NonZeroUsize) -> Result<Option<String>, StartError> {
     let config = guest::eventful_config(seed, processors, MAXIMUM_STEPS);
-    Ok(match Machine::try_run(config, guest::eventful_life)?.outcome {
-        Outcome::Finished(Ok(())) => None,
-        Outcome::Finished(Err(problem)) => Some(problem),
-        Outcome::BugCheck(check) => Some(format!("{check:?}")),
-        Outcome::Hung(waiting) => Some(format!("the machine hangs: {}", waiting.join("; "))),
-        Outcome::TooLong(waiting) => Some(format!("the machine does not end: {}", waiting.join("; "))),
-    })
+    Ok(
+        match Machine::try_run(config, guest::eventful_life)?.outcome {
+            Outcome::Finished(Ok(())) => None,
+            Outcome::Finished(Err(problem)) => Some(problem),
+            Outcome::BugCheck(check) => Some(format!("{check:?}")),
+            Outcome::Hung(waiting) => Some(format!("the machine hangs: {}", waiting.join("; "))),
+            Outcome::TooLong(waiting) => {
+                Some(format!("the machine does not end: {}", waiting.join("; ")))
+            }
+        },
+    )
 }
 
 #[cfg(test)]
@@ -106,7 +110,11 @@ mod tests {
                 }
                 (number >= 10).then(|| format!("problem of {number}"))
             });
-            assert_eq!(found, Some((10, "problem of 10".to_owned())), "round {round}");
+            assert_eq!(
+                found,
+                Some((10, "problem of 10".to_owned())),
+                "round {round}"
+            );
         }
     }
 

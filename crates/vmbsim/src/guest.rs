@@ -16,7 +16,8 @@ use ntsim::vmbus::{HostChannel, Offer, OfferHandle, backends, guid_text};
 use ntsim::{Config, System};
 use wdk_sys_lite::{
     GUID, NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_DOES_NOT_EXIST, STATUS_DEVICE_NOT_CONNECTED,
-    STATUS_DEVICE_REMOVED, STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_DEVICE_REMOVED, STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE,
+    STATUS_OBJECT_NAME_NOT_FOUND,
 };
 
 use serde::Serialize;
@@ -125,9 +126,13 @@ impl Stage {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Loaded => "registers with the framework",
-            Self::Started => "makes the device, its queues and the channel, and enables the channel",
+            Self::Started => {
+                "makes the device, its queues and the channel, and enables the channel"
+            }
             Self::Opened => "takes the handle of a program",
-            Self::WarmedUp => "serves bursts of messages; what it keeps for later is allocated here",
+            Self::WarmedUp => {
+                "serves bursts of messages; what it keeps for later is allocated here"
+            }
             Self::Messages => "carries the messages to the host and back",
             Self::Closed => "lets the handle go",
             Self::Removed => "disables the channel, ends what is under way, and frees what it has",
@@ -305,7 +310,10 @@ pub fn session(system: &System, plan: &Plan, flow: &Arc<Mutex<Flow>>) -> Session
     };
     let (leaks, sent) = match unloaded {
         Ok(leaks) => (leaks, traffic.sent),
-        Err(status) => (Vec::new(), Sent::Failed(named("unloading the driver", status))),
+        Err(status) => (
+            Vec::new(),
+            Sent::Failed(named("unloading the driver", status)),
+        ),
     };
     Session {
         figures,
@@ -345,7 +353,10 @@ fn rescinding(meeting: &Rc<Meeting>) -> impl FnOnce(HostChannel) + use<> {
         while channel.wait_open() {
             while let Ok(packet) = channel.recv() {
                 if meeting.begun.get() {
-                    let left = meeting.left.get().saturating_sub(packet.payload.len() as u64);
+                    let left = meeting
+                        .left
+                        .get()
+                        .saturating_sub(packet.payload.len() as u64);
                     meeting.left.set(left);
                     if left == 0 {
                         meeting.rescinded.set(true);
@@ -370,7 +381,8 @@ fn wait_started(system: &System, offer: OfferHandle) -> Result<(), NTSTATUS> {
 }
 
 fn pool_allocations(driver: DriverId) -> u64 {
-    mm::pool::counters(Owner::Driver(driver)).allocations + mm::pool::counters(Owner::Kmcl).allocations
+    mm::pool::counters(Owner::Driver(driver)).allocations
+        + mm::pool::counters(Owner::Kmcl).allocations
 }
 
 /// Whether a status says that the device or its channel is gone (the framework's for a queue that
@@ -453,11 +465,18 @@ impl User {
 
     fn exchange(&self, system: &System, file: &File) -> Sent {
         // A few messages warm nothing up; how many there will be may not be known.
-        let least = (WARM_UP * self.plan.message_size.unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE) as u64) / 2;
+        let least = (WARM_UP
+            * self
+                .plan
+                .message_size
+                .unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE) as u64)
+            / 2;
         if self.plan.total.is_none_or(|total| total >= least) {
             if let Err(sent) = warm_up(
                 file,
-                self.plan.message_size.unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE),
+                self.plan
+                    .message_size
+                    .unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE),
             ) {
                 return sent;
             }
@@ -478,7 +497,12 @@ impl User {
     /// for.
     fn messages(&self, file: &File) -> Sent {
         let mut underway = VecDeque::new();
-        let mut buffer = vec![0; self.plan.message_size.unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE)];
+        let mut buffer = vec![
+            0;
+            self.plan
+                .message_size
+                .unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE)
+        ];
         let mut sizes = Sizes::new(self.plan.message_size, self.plan.seed);
         let mut warm = None;
         let (mut next, mut place, mut back) = (0, 0, 0);
@@ -513,7 +537,9 @@ impl User {
                 next += 1;
                 place += count as u64;
             }
-            let Some(oldest) = underway.pop_front() else { break };
+            let Some(oldest) = underway.pop_front() else {
+                break;
+            };
             if matches!(sent, Sent::All | Sent::Stopped) {
                 match self.finish(oldest) {
                     Ok(()) => back += 1,
@@ -559,7 +585,13 @@ impl User {
         })
     }
 
-    fn start(&self, file: &File, number: u64, place: u64, data: &[u8]) -> Result<Underway, NTSTATUS> {
+    fn start(
+        &self,
+        file: &File,
+        number: u64,
+        place: u64,
+        data: &[u8],
+    ) -> Result<Underway, NTSTATUS> {
         let message = protocol::encode(number, place, data);
         let room = message.len().next_multiple_of(8);
         let way = if number % TRANSACTION_EVERY == TRANSACTION_EVERY - 1 {
@@ -657,7 +689,9 @@ fn warm_up(file: &File, message_size: usize) -> Result<(), Sent> {
             return Err(ended(what, completion.status));
         }
         if !completion.data.starts_with(&message) {
-            return Err(Sent::Failed(format!("{what} did not bring the message back")));
+            return Err(Sent::Failed(format!(
+                "{what} did not bring the message back"
+            )));
         }
         Ok(())
     };
@@ -853,7 +887,8 @@ impl Users {
         while !self.stop.get() {
             match file.read(4096) {
                 Ok(message) => {
-                    match (least..least + 1000).find(|due| protocol::decode(*due, messages, &message).is_ok())
+                    match (least..least + 1000)
+                        .find(|due| protocol::decode(*due, messages, &message).is_ok())
                     {
                         Some(number) => least = number + 1,
                         None => {

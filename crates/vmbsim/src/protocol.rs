@@ -90,7 +90,8 @@ pub fn encode(number: u64, place: u64, data: &[u8]) -> Vec<u8> {
 ///
 /// If the bytes are not that message.
 pub fn decode(due: u64, place: u64, message: &[u8]) -> Result<&[u8], Malformed> {
-    let (header, rest) = Header::read_from_prefix(message).map_err(|_| Malformed::Short(message.len()))?;
+    let (header, rest) =
+        Header::read_from_prefix(message).map_err(|_| Malformed::Short(message.len()))?;
     if header.magic != MAGIC {
         return Err(Malformed::Magic);
     }
@@ -136,8 +137,14 @@ mod tests {
     #[test]
     fn what_is_not_the_message_that_is_due_is_refused() {
         let message = encode(3, 9, b"data");
-        assert_eq!(decode(4, 9, &message), Err(Malformed::Order { due: 4, got: 3 }));
-        assert_eq!(decode(3, 8, &message), Err(Malformed::Place { due: 8, got: 9 }));
+        assert_eq!(
+            decode(4, 9, &message),
+            Err(Malformed::Order { due: 4, got: 3 })
+        );
+        assert_eq!(
+            decode(3, 8, &message),
+            Err(Malformed::Place { due: 8, got: 9 })
+        );
         assert_eq!(
             decode(3, 9, &message[..HEADER_BYTES - 1]),
             Err(Malformed::Short(HEADER_BYTES - 1))
@@ -154,6 +161,9 @@ mod tests {
         assert_eq!(decode(3, 9, &other), Err(Malformed::Magic));
         let mut padded = message;
         padded.extend([0; 8]);
-        assert!(matches!(decode(3, 9, &padded), Err(Malformed::Length { .. })));
+        assert!(matches!(
+            decode(3, 9, &padded),
+            Err(Malformed::Length { .. })
+        ));
     }
 }

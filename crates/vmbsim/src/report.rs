@@ -148,8 +148,9 @@ impl Summary {
                 .and_then(|figures| ratio(figures.transfer.kernel_calls, flow.messages_back)),
             copies_per_message: figures
                 .and_then(|figures| ratio(figures.transfer.copies, flow.messages_back)),
-            bytes_copied_per_byte: figures
-                .and_then(|figures| ratio(figures.transfer.bytes_copied, flow.bytes + flow.bytes_back)),
+            bytes_copied_per_byte: figures.and_then(|figures| {
+                ratio(figures.transfer.bytes_copied, flow.bytes + flow.bytes_back)
+            }),
             lookaside_hits: figures.map(|figures| figures.lookaside_hits),
             lookaside_misses: figures.map(|figures| figures.lookaside_misses),
             steady_state_messages: figures
@@ -172,7 +173,9 @@ impl Summary {
             processors: plan.processors.get(),
             verifier: plan.verifier,
             message_size: plan.message_size,
-            maximum_message_size: plan.raised_maximum().unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE),
+            maximum_message_size: plan
+                .raised_maximum()
+                .unwrap_or(DEFAULT_MAXIMUM_MESSAGE_SIZE),
             schedule_hash: format!("{:016x}", transfer.schedule_hash),
             virtual_ms: transfer.virtual_time as f64 / 1e6,
             elapsed_s: elapsed.as_secs_f64(),
@@ -200,7 +203,10 @@ impl Summary {
     /// A finding is a bug check, a leak, a transfer that failed, or bytes that came back changed.
     #[must_use]
     pub fn finding(&self) -> Finding {
-        if self.bug_check.is_some() || self.leaks.is_some_and(|leaks| leaks > 0) || self.problem.is_some() {
+        if self.bug_check.is_some()
+            || self.leaks.is_some_and(|leaks| leaks > 0)
+            || self.problem.is_some()
+        {
             Finding::Some
         } else if self.interrupted {
             Finding::Interrupted
@@ -247,7 +253,10 @@ impl Summary {
         self.checked(&mut page);
         self.cost(&mut page);
         if let Some(trace) = &self.trace {
-            page.row("trace", &format!("{trace}; https://ui.perfetto.dev opens it"));
+            page.row(
+                "trace",
+                &format!("{trace}; https://ui.perfetto.dev opens it"),
+            );
         }
         if let Some(command) = &self.repeat_with {
             page.paragraph("");
@@ -266,9 +275,13 @@ impl Summary {
             (Finding::Some, _) => {
                 format!("Something is wrong, after {sent} were sent. See \"What came of it\".")
             }
-            (_, Some(why)) => format!("The transfer was interrupted: {why}. Until then {sent} were sent."),
+            (_, Some(why)) => {
+                format!("The transfer was interrupted: {why}. Until then {sent} were sent.")
+            }
             (_, None) => {
-                format!("{sent} went through the driver to the host and back, and came back unchanged.")
+                format!(
+                    "{sent} went through the driver to the host and back, and came back unchanged."
+                )
             }
         }
     }
@@ -319,7 +332,9 @@ impl Summary {
                 grouped(DEFAULT_MAXIMUM_MESSAGE_SIZE as u64)
             ),
         };
-        format!("opens the device as a file; writes and reads {sizes}, each fourth as a transaction")
+        format!(
+            "opens the device as a file; writes and reads {sizes}, each fourth as a transaction"
+        )
     }
 
     fn life(&self, page: &mut Page) {
@@ -435,7 +450,10 @@ impl Summary {
             "memory",
             "an access beyond the end of a pool block, or to a freed one, would have stopped the machine",
         );
-        page.row("at the end", "that the driver has given back all that it took");
+        page.row(
+            "at the end",
+            "that the driver has given back all that it took",
+        );
     }
 
     fn cost(&self, page: &mut Page) {
@@ -461,7 +479,10 @@ impl Summary {
                 ),
             );
         }
-        match (self.steady_state_messages, self.steady_state_pool_allocations) {
+        match (
+            self.steady_state_messages,
+            self.steady_state_pool_allocations,
+        ) {
             (Some(messages), Some(allocations)) => page.row(
                 "pool, once warm",
                 &format!(
@@ -510,7 +531,10 @@ impl Step {
             callbacks: tally
                 .callbacks
                 .iter()
-                .map(|(name, calls)| Callback { name, calls: *calls })
+                .map(|(name, calls)| Callback {
+                    name,
+                    calls: *calls,
+                })
                 .collect(),
         }
     }

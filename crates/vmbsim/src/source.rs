@@ -40,7 +40,9 @@ impl Made {
 
 impl Read for Made {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         for byte in &mut buffer[..count] {
             if self.word.is_empty() {
                 self.state ^= self.state << 13;
@@ -85,7 +87,8 @@ pub fn name(path: Option<&Path>) -> String {
     }
 }
 
-/// What a pipe gives, which it gives once: kept in a file that the system forgets with this program.
+/// What a pipe gives, which it gives once: kept in a file that the system forgets with this
+/// program.
 fn kept(mut pipe: File) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(&mut pipe, &mut file)?;
@@ -126,20 +129,33 @@ impl Source {
             }
         };
         let metadata = file.metadata().map_err(failed)?;
-        let length = metadata.is_file().then(|| metadata.len().saturating_sub(start));
+        let length = metadata
+            .is_file()
+            .then(|| metadata.len().saturating_sub(start));
         let reader = BufReader::with_capacity(1 << 16, file);
         Self::new(Kind::Stored { reader, start }, repeat, length, &name)
     }
 
-    fn new(kind: Kind, repeat: NonZeroU64, length: Option<u64>, name: &str) -> Result<Self, SourceError> {
+    fn new(
+        kind: Kind,
+        repeat: NonZeroU64,
+        length: Option<u64>,
+        name: &str,
+    ) -> Result<Self, SourceError> {
         let repeat = repeat.get();
         let total = match length {
             None => None,
-            Some(length) => Some(length.checked_mul(repeat).ok_or_else(|| SourceError::TooLong {
-                name: name.to_owned(),
-                repeat,
-                length,
-            })?),
+            Some(length) => {
+                Some(
+                    length
+                        .checked_mul(repeat)
+                        .ok_or_else(|| SourceError::TooLong {
+                            name: name.to_owned(),
+                            repeat,
+                            length,
+                        })?,
+                )
+            }
         };
         Ok(Self {
             kind,

@@ -20,7 +20,9 @@ const EXIT_CODE: i32 = 130;
 pub fn listen() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::Relaxed) {
-            let leftovers = LEFTOVERS.lock().map(|mut paths| std::mem::take(&mut *paths));
+            let leftovers = LEFTOVERS
+                .lock()
+                .map(|mut paths| std::mem::take(&mut *paths));
             for path in leftovers.unwrap_or_default() {
                 // Nobody is left to hear of a failure.
                 let _ = std::fs::remove_file(path);

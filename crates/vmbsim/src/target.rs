@@ -120,7 +120,9 @@ impl Target {
     pub fn finish(self) -> Result<(), (io::Error, String)> {
         match self.kind {
             Kind::Nowhere => Ok(()),
-            Kind::Direct(mut writer) => writer.flush().map_err(|error| (error, incomplete(&self.name))),
+            Kind::Direct(mut writer) => writer
+                .flush()
+                .map_err(|error| (error, incomplete(&self.name))),
             Kind::Beside { writer, path } => {
                 let left = writer.get_ref().path().to_owned();
                 let result = replace(writer, &path);
@@ -148,7 +150,9 @@ impl Target {
                 let fate = untouched(&self.name, &path);
                 Some(match removed {
                     Ok(()) => fate,
-                    Err(error) => format!("{fate}; {} could not be removed: {error}", left.display()),
+                    Err(error) => {
+                        format!("{fate}; {} could not be removed: {error}", left.display())
+                    }
                 })
             }
         }
@@ -188,7 +192,9 @@ impl Write for Shared {
 
 /// Puts what was written in the place of a file. What was written is gone if that fails.
 fn replace(writer: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
-    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let file = writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

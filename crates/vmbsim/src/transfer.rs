@@ -208,7 +208,9 @@ pub fn run(
     };
     let flow = Arc::new(Mutex::new(Flow::new(source, target)));
     let (inside, ordered) = (Arc::clone(&flow), plan.clone());
-    let report = Machine::try_run(config, move |system| guest::session(system, &ordered, &inside))?;
+    let report = Machine::try_run(config, move |system| {
+        guest::session(system, &ordered, &inside)
+    })?;
     let mut transfer = Transfer {
         flow,
         session: None,

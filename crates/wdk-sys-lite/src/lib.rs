@@ -1,11 +1,14 @@
-//! The part of `wdk-sys` that this workspace uses, declared for machines without a Windows Driver Kit.
+//! The part of `wdk-sys` that this workspace uses, declared for machines without a Windows Driver
+//! Kit.
 //!
-//! Paths, names, signatures and layouts are those that `wdk-sys` 0.5.2 has with KMDF 1.33 on x86-64, so that code
-//! written as `use wdk_sys::…` compiles against either. Everything here is a declaration: kernel functions are linked
-//! by name, framework functions are reached through the table `WdfFunctions`, and whoever links the program (the
-//! simulated kernel, for one) defines both.
+//! Paths, names, signatures and layouts are those that `wdk-sys` 0.5.2 has with KMDF 1.33 on
+//! x86-64, so that code written as `use wdk_sys::…` compiles against either. Everything here is a
+//! declaration: kernel functions are linked by name, framework functions are reached through the
+//! table `WdfFunctions`, and whoever links the program (the simulated kernel, for one) defines
+//! both.
 //!
-//! The tests compare each declaration with what the real crate generates, and the kernel's part with `windows-sys` too.
+//! The tests compare each declaration with what the real crate generates, and the kernel's part
+//! with `windows-sys` too.
 #![no_std]
 
 pub use self::constants::*;
@@ -35,7 +38,8 @@ unsafe extern "C" {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Whether a status is a success (`0` to `0x3FFF_FFFF`) or informational (`0x4000_0000` to `0x7FFF_FFFF`).
+/// Whether a status is a success (`0` to `0x3FFF_FFFF`) or informational (`0x4000_0000` to
+/// `0x7FFF_FFFF`).
 #[must_use]
 #[allow(non_snake_case, reason = "the kit's name")]
 pub const fn NT_SUCCESS(nt_status: NTSTATUS) -> bool {

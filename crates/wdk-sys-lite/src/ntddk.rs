@@ -1,4 +1,5 @@
-//! Functions that the kernel exports, by name. Who defines them is decided when the program is linked.
+//! Functions that the kernel exports, by name. Who defines them is decided when the program is
+//! linked.
 #![allow(
     missing_docs,
     reason = "mirrored declarations: Microsoft's reference documentation describes each"
@@ -46,7 +47,10 @@ unsafe extern "C" {
     pub fn ExWaitForRundownProtectionRelease(RunRef: PEX_RUNDOWN_REF);
     pub fn ExpInterlockedFlushSList(ListHead: PSLIST_HEADER) -> PSLIST_ENTRY;
     pub fn ExpInterlockedPopEntrySList(ListHead: PSLIST_HEADER) -> PSLIST_ENTRY;
-    pub fn ExpInterlockedPushEntrySList(ListHead: PSLIST_HEADER, ListEntry: PSLIST_ENTRY) -> PSLIST_ENTRY;
+    pub fn ExpInterlockedPushEntrySList(
+        ListHead: PSLIST_HEADER,
+        ListEntry: PSLIST_ENTRY,
+    ) -> PSLIST_ENTRY;
     pub fn InitializeSListHead(SListHead: PSLIST_HEADER);
     pub fn IoAllocateMdl(
         VirtualAddress: PVOID,
@@ -55,7 +59,12 @@ unsafe extern "C" {
         ChargeQuota: BOOLEAN,
         Irp: PIRP,
     ) -> PMDL;
-    pub fn IoBuildPartialMdl(SourceMdl: PMDL, TargetMdl: PMDL, VirtualAddress: PVOID, Length: ULONG);
+    pub fn IoBuildPartialMdl(
+        SourceMdl: PMDL,
+        TargetMdl: PMDL,
+        VirtualAddress: PVOID,
+        Length: ULONG,
+    );
     pub fn IoFreeMdl(Mdl: PMDL);
     pub fn KeAcquireSpinLockAtDpcLevel(SpinLock: PKSPIN_LOCK);
     pub fn KeAcquireSpinLockRaiseToDpc(SpinLock: PKSPIN_LOCK) -> KIRQL;
@@ -114,7 +123,11 @@ unsafe extern "C" {
     pub fn MmUnmapLockedPages(BaseAddress: PVOID, MemoryDescriptorList: PMDL);
     pub fn ObfDereferenceObject(Object: PVOID) -> LONG_PTR;
     pub fn ObfReferenceObject(Object: PVOID) -> LONG_PTR;
-    pub fn RtlCompareMemory(Source1: *const c_void, Source2: *const c_void, Length: SIZE_T) -> SIZE_T;
+    pub fn RtlCompareMemory(
+        Source1: *const c_void,
+        Source2: *const c_void,
+        Length: SIZE_T,
+    ) -> SIZE_T;
     pub fn RtlCopyUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCUNICODE_STRING);
     #[must_use]
     pub fn RtlGetVersion(lpVersionInformation: PRTL_OSVERSIONINFOW) -> NTSTATUS;

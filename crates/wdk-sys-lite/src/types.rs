@@ -1,7 +1,7 @@
 //! Types of the kernel and of KMDF, as bindgen makes them from the kit's headers for x86-64.
 //!
-//! `c_long` and `c_ulong` have the width that Windows gives them (32 bits) on every host. A structure that drivers
-//! reach only through functions is storage of the right size and alignment.
+//! `c_long` and `c_ulong` have the width that Windows gives them (32 bits) on every host. A
+//! structure that drivers reach only through functions is storage of the right size and alignment.
 #![allow(
     missing_docs,
     reason = "mirrored declarations: Microsoft's reference documentation describes each"
@@ -34,8 +34,9 @@ macro_rules! zeroed_default {
         $(
             impl Default for $name {
                 fn default() -> Self {
-                    // SAFETY: the type is C data: integers, raw pointers, nullable function pointers, and structs,
-                    // unions and arrays of these. All bytes zero is a value of each.
+                    // SAFETY: the type is C data: integers, raw pointers, nullable function
+                    // pointers, and structs, unions and arrays of these. All bytes zero is a value
+                    // of each.
                     unsafe { core::mem::zeroed() }
                 }
             }
@@ -66,8 +67,10 @@ pub type DEVICE_OBJECT = _DEVICE_OBJECT;
 pub type DISPATCHER_HEADER = _DISPATCHER_HEADER;
 pub type DRIVER_OBJECT = _DRIVER_OBJECT;
 pub type EVENT_DESCRIPTOR = _EVENT_DESCRIPTOR;
-pub type EVT_WDF_DEVICE_ARM_WAKE_FROM_S0 = Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
-pub type EVT_WDF_DEVICE_ARM_WAKE_FROM_SX = Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
+pub type EVT_WDF_DEVICE_ARM_WAKE_FROM_S0 =
+    Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
+pub type EVT_WDF_DEVICE_ARM_WAKE_FROM_SX =
+    Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
 pub type EVT_WDF_DEVICE_ARM_WAKE_FROM_SX_WITH_REASON = Option<
     unsafe extern "C" fn(
         Device: WDFDEVICE,
@@ -75,14 +78,18 @@ pub type EVT_WDF_DEVICE_ARM_WAKE_FROM_SX_WITH_REASON = Option<
         ChildrenArmedForWake: BOOLEAN,
     ) -> NTSTATUS,
 >;
-pub type EVT_WDF_DEVICE_D0_ENTRY =
-    Option<unsafe extern "C" fn(Device: WDFDEVICE, PreviousState: WDF_POWER_DEVICE_STATE) -> NTSTATUS>;
-pub type EVT_WDF_DEVICE_D0_ENTRY_POST_INTERRUPTS_ENABLED =
-    Option<unsafe extern "C" fn(Device: WDFDEVICE, PreviousState: WDF_POWER_DEVICE_STATE) -> NTSTATUS>;
-pub type EVT_WDF_DEVICE_D0_EXIT =
-    Option<unsafe extern "C" fn(Device: WDFDEVICE, TargetState: WDF_POWER_DEVICE_STATE) -> NTSTATUS>;
-pub type EVT_WDF_DEVICE_D0_EXIT_PRE_INTERRUPTS_DISABLED =
-    Option<unsafe extern "C" fn(Device: WDFDEVICE, TargetState: WDF_POWER_DEVICE_STATE) -> NTSTATUS>;
+pub type EVT_WDF_DEVICE_D0_ENTRY = Option<
+    unsafe extern "C" fn(Device: WDFDEVICE, PreviousState: WDF_POWER_DEVICE_STATE) -> NTSTATUS,
+>;
+pub type EVT_WDF_DEVICE_D0_ENTRY_POST_INTERRUPTS_ENABLED = Option<
+    unsafe extern "C" fn(Device: WDFDEVICE, PreviousState: WDF_POWER_DEVICE_STATE) -> NTSTATUS,
+>;
+pub type EVT_WDF_DEVICE_D0_EXIT = Option<
+    unsafe extern "C" fn(Device: WDFDEVICE, TargetState: WDF_POWER_DEVICE_STATE) -> NTSTATUS,
+>;
+pub type EVT_WDF_DEVICE_D0_EXIT_PRE_INTERRUPTS_DISABLED = Option<
+    unsafe extern "C" fn(Device: WDFDEVICE, TargetState: WDF_POWER_DEVICE_STATE) -> NTSTATUS,
+>;
 pub type EVT_WDF_DEVICE_DISARM_WAKE_FROM_S0 = Option<unsafe extern "C" fn(Device: WDFDEVICE)>;
 pub type EVT_WDF_DEVICE_DISARM_WAKE_FROM_SX = Option<unsafe extern "C" fn(Device: WDFDEVICE)>;
 pub type EVT_WDF_DEVICE_FILE_CREATE =
@@ -110,9 +117,12 @@ pub type EVT_WDF_DEVICE_RELEASE_HARDWARE =
     Option<unsafe extern "C" fn(Device: WDFDEVICE, ResourcesTranslated: WDFCMRESLIST) -> NTSTATUS>;
 pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_CLEANUP = Option<unsafe extern "C" fn(Device: WDFDEVICE)>;
 pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_FLUSH = Option<unsafe extern "C" fn(Device: WDFDEVICE)>;
-pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_INIT = Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
-pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_RESTART = Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
-pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_SUSPEND = Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
+pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_INIT =
+    Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
+pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_RESTART =
+    Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
+pub type EVT_WDF_DEVICE_SELF_MANAGED_IO_SUSPEND =
+    Option<unsafe extern "C" fn(Device: WDFDEVICE) -> NTSTATUS>;
 pub type EVT_WDF_DEVICE_SURPRISE_REMOVAL = Option<unsafe extern "C" fn(Device: WDFDEVICE)>;
 pub type EVT_WDF_DEVICE_USAGE_NOTIFICATION = Option<
     unsafe extern "C" fn(
@@ -136,10 +146,12 @@ pub type EVT_WDF_DRIVER_DEVICE_ADD =
 pub type EVT_WDF_DRIVER_UNLOAD = Option<unsafe extern "C" fn(Driver: WDFDRIVER)>;
 pub type EVT_WDF_FILE_CLEANUP = Option<unsafe extern "C" fn(FileObject: WDFFILEOBJECT)>;
 pub type EVT_WDF_FILE_CLOSE = Option<unsafe extern "C" fn(FileObject: WDFFILEOBJECT)>;
-pub type EVT_WDF_IO_IN_CALLER_CONTEXT = Option<unsafe extern "C" fn(Device: WDFDEVICE, Request: WDFREQUEST)>;
+pub type EVT_WDF_IO_IN_CALLER_CONTEXT =
+    Option<unsafe extern "C" fn(Device: WDFDEVICE, Request: WDFREQUEST)>;
 pub type EVT_WDF_IO_QUEUE_IO_CANCELED_ON_QUEUE =
     Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST)>;
-pub type EVT_WDF_IO_QUEUE_IO_DEFAULT = Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST)>;
+pub type EVT_WDF_IO_QUEUE_IO_DEFAULT =
+    Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST)>;
 pub type EVT_WDF_IO_QUEUE_IO_DEVICE_CONTROL = Option<
     unsafe extern "C" fn(
         Queue: WDFQUEUE,
@@ -160,13 +172,16 @@ pub type EVT_WDF_IO_QUEUE_IO_INTERNAL_DEVICE_CONTROL = Option<
 >;
 pub type EVT_WDF_IO_QUEUE_IO_READ =
     Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST, Length: usize)>;
-pub type EVT_WDF_IO_QUEUE_IO_RESUME = Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST)>;
+pub type EVT_WDF_IO_QUEUE_IO_RESUME =
+    Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST)>;
 pub type EVT_WDF_IO_QUEUE_IO_STOP =
     Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST, ActionFlags: ULONG)>;
 pub type EVT_WDF_IO_QUEUE_IO_WRITE =
     Option<unsafe extern "C" fn(Queue: WDFQUEUE, Request: WDFREQUEST, Length: usize)>;
-pub type EVT_WDF_IO_QUEUE_STATE = Option<unsafe extern "C" fn(Queue: WDFQUEUE, Context: WDFCONTEXT)>;
-pub type EVT_WDF_IO_TARGET_QUERY_REMOVE = Option<unsafe extern "C" fn(IoTarget: WDFIOTARGET) -> NTSTATUS>;
+pub type EVT_WDF_IO_QUEUE_STATE =
+    Option<unsafe extern "C" fn(Queue: WDFQUEUE, Context: WDFCONTEXT)>;
+pub type EVT_WDF_IO_TARGET_QUERY_REMOVE =
+    Option<unsafe extern "C" fn(IoTarget: WDFIOTARGET) -> NTSTATUS>;
 pub type EVT_WDF_IO_TARGET_REMOVE_CANCELED = Option<unsafe extern "C" fn(IoTarget: WDFIOTARGET)>;
 pub type EVT_WDF_IO_TARGET_REMOVE_COMPLETE = Option<unsafe extern "C" fn(IoTarget: WDFIOTARGET)>;
 pub type EVT_WDF_OBJECT_CONTEXT_CLEANUP = Option<unsafe extern "C" fn(Object: WDFOBJECT)>;
@@ -192,7 +207,11 @@ pub type EVT_WDF_WMI_INSTANCE_QUERY_INSTANCE = Option<
     ) -> NTSTATUS,
 >;
 pub type EVT_WDF_WMI_INSTANCE_SET_INSTANCE = Option<
-    unsafe extern "C" fn(WmiInstance: WDFWMIINSTANCE, InBufferSize: ULONG, InBuffer: PVOID) -> NTSTATUS,
+    unsafe extern "C" fn(
+        WmiInstance: WDFWMIINSTANCE,
+        InBufferSize: ULONG,
+        InBuffer: PVOID,
+    ) -> NTSTATUS,
 >;
 pub type EVT_WDF_WMI_INSTANCE_SET_ITEM = Option<
     unsafe extern "C" fn(
@@ -271,20 +290,24 @@ pub type PEVENT_DATA_DESCRIPTOR = *mut _EVENT_DATA_DESCRIPTOR;
 pub type PEVENT_FILTER_DESCRIPTOR = *mut _EVENT_FILTER_DESCRIPTOR;
 pub type PEX_RUNDOWN_REF = *mut _EX_RUNDOWN_REF;
 pub type PFILE_OBJECT = *mut _FILE_OBJECT;
-pub type PFN_GET_UNIQUE_CONTEXT_TYPE = Option<unsafe extern "C" fn() -> PCWDF_OBJECT_CONTEXT_TYPE_INFO>;
+pub type PFN_GET_UNIQUE_CONTEXT_TYPE =
+    Option<unsafe extern "C" fn() -> PCWDF_OBJECT_CONTEXT_TYPE_INFO>;
 pub type PFN_NUMBER = ULONG_PTR;
 pub type PFN_WDF_DEVICE_ARM_WAKE_FROM_S0 = EVT_WDF_DEVICE_ARM_WAKE_FROM_S0;
 pub type PFN_WDF_DEVICE_ARM_WAKE_FROM_SX = EVT_WDF_DEVICE_ARM_WAKE_FROM_SX;
 pub type PFN_WDF_DEVICE_ARM_WAKE_FROM_SX_WITH_REASON = EVT_WDF_DEVICE_ARM_WAKE_FROM_SX_WITH_REASON;
 pub type PFN_WDF_DEVICE_D0_ENTRY = EVT_WDF_DEVICE_D0_ENTRY;
-pub type PFN_WDF_DEVICE_D0_ENTRY_POST_INTERRUPTS_ENABLED = EVT_WDF_DEVICE_D0_ENTRY_POST_INTERRUPTS_ENABLED;
+pub type PFN_WDF_DEVICE_D0_ENTRY_POST_INTERRUPTS_ENABLED =
+    EVT_WDF_DEVICE_D0_ENTRY_POST_INTERRUPTS_ENABLED;
 pub type PFN_WDF_DEVICE_D0_EXIT = EVT_WDF_DEVICE_D0_EXIT;
-pub type PFN_WDF_DEVICE_D0_EXIT_PRE_INTERRUPTS_DISABLED = EVT_WDF_DEVICE_D0_EXIT_PRE_INTERRUPTS_DISABLED;
+pub type PFN_WDF_DEVICE_D0_EXIT_PRE_INTERRUPTS_DISABLED =
+    EVT_WDF_DEVICE_D0_EXIT_PRE_INTERRUPTS_DISABLED;
 pub type PFN_WDF_DEVICE_DISARM_WAKE_FROM_S0 = EVT_WDF_DEVICE_DISARM_WAKE_FROM_S0;
 pub type PFN_WDF_DEVICE_DISARM_WAKE_FROM_SX = EVT_WDF_DEVICE_DISARM_WAKE_FROM_SX;
 pub type PFN_WDF_DEVICE_FILE_CREATE = EVT_WDF_DEVICE_FILE_CREATE;
 pub type PFN_WDF_DEVICE_PREPARE_HARDWARE = EVT_WDF_DEVICE_PREPARE_HARDWARE;
-pub type PFN_WDF_DEVICE_PROCESS_QUERY_INTERFACE_REQUEST = EVT_WDF_DEVICE_PROCESS_QUERY_INTERFACE_REQUEST;
+pub type PFN_WDF_DEVICE_PROCESS_QUERY_INTERFACE_REQUEST =
+    EVT_WDF_DEVICE_PROCESS_QUERY_INTERFACE_REQUEST;
 pub type PFN_WDF_DEVICE_QUERY_REMOVE = EVT_WDF_DEVICE_QUERY_REMOVE;
 pub type PFN_WDF_DEVICE_QUERY_STOP = EVT_WDF_DEVICE_QUERY_STOP;
 pub type PFN_WDF_DEVICE_RELATIONS_QUERY = EVT_WDF_DEVICE_RELATIONS_QUERY;
@@ -328,7 +351,8 @@ pub type PFN_WDF_WMI_INSTANCE_SET_ITEM = EVT_WDF_WMI_INSTANCE_SET_ITEM;
 pub type PFN_WDF_WMI_PROVIDER_FUNCTION_CONTROL = EVT_WDF_WMI_PROVIDER_FUNCTION_CONTROL;
 pub type PFN_WDF_WORKITEM = EVT_WDF_WORKITEM;
 pub type PFREE_FUNCTION = Option<unsafe extern "C" fn(Buffer: PVOID)>;
-pub type PFREE_FUNCTION_EX = Option<unsafe extern "C" fn(Buffer: PVOID, Lookaside: PLOOKASIDE_LIST_EX)>;
+pub type PFREE_FUNCTION_EX =
+    Option<unsafe extern "C" fn(Buffer: PVOID, Lookaside: PLOOKASIDE_LIST_EX)>;
 pub type PHYSICAL_ADDRESS = LARGE_INTEGER;
 pub type PINTERFACE = *mut _INTERFACE;
 pub type PINTERFACE_DEREFERENCE = Option<unsafe extern "C" fn(Context: PVOID)>;
@@ -469,7 +493,8 @@ pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1 {
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1 {
-    pub __bindgen_anon_1: _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1,
+    pub __bindgen_anon_1:
+        _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1,
     pub Abandoned: UCHAR,
     pub Signalling: BOOLEAN,
 }
@@ -484,14 +509,16 @@ pub union _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1__bindgen_
 
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1 {
+pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1__bindgen_ty_1
+{
     pub _bitfield_1: __BindgenBitfieldUnit<[u8; 1]>,
 }
 
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_2 {
-    pub __bindgen_anon_1: _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_2__bindgen_ty_1,
+    pub __bindgen_anon_1:
+        _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_2__bindgen_ty_1,
     pub Size: UCHAR,
     pub Hand: UCHAR,
 }
@@ -506,15 +533,18 @@ pub union _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_2__bindgen_
 
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_2__bindgen_ty_1__bindgen_ty_1 {
+pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_2__bindgen_ty_1__bindgen_ty_1
+{
     pub _bitfield_1: __BindgenBitfieldUnit<[u8; 1]>,
 }
 
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3 {
-    pub __bindgen_anon_1: _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_1,
-    pub __bindgen_anon_2: _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_2,
+    pub __bindgen_anon_1:
+        _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_1,
+    pub __bindgen_anon_2:
+        _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_2,
     pub DpcActive: BOOLEAN,
 }
 
@@ -528,7 +558,8 @@ pub union _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_
 
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_1__bindgen_ty_1 {
+pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_1__bindgen_ty_1
+{
     pub _bitfield_1: __BindgenBitfieldUnit<[u8; 1]>,
 }
 
@@ -542,7 +573,8 @@ pub union _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_
 
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_2__bindgen_ty_1 {
+pub struct _DISPATCHER_HEADER__bindgen_ty_1__bindgen_ty_1__bindgen_ty_3__bindgen_ty_2__bindgen_ty_1
+{
     pub _bitfield_1: __BindgenBitfieldUnit<[u8; 1]>,
 }
 
@@ -1267,12 +1299,21 @@ pub type PFN_WDFCOLLECTIONCREATE = Option<
         Collection: *mut WDFCOLLECTION,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFCOLLECTIONGETCOUNT =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Collection: WDFCOLLECTION) -> ULONG>;
-pub type PFN_WDFCOLLECTIONGETFIRSTITEM =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Collection: WDFCOLLECTION) -> WDFOBJECT>;
+pub type PFN_WDFCOLLECTIONGETCOUNT = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Collection: WDFCOLLECTION) -> ULONG,
+>;
+pub type PFN_WDFCOLLECTIONGETFIRSTITEM = Option<
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Collection: WDFCOLLECTION,
+    ) -> WDFOBJECT,
+>;
 pub type PFN_WDFCOLLECTIONREMOVE = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Collection: WDFCOLLECTION, Item: WDFOBJECT),
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Collection: WDFCOLLECTION,
+        Item: WDFOBJECT,
+    ),
 >;
 pub type PFN_WDFCONTROLDEVICEINITALLOCATE = Option<
     unsafe extern "C" fn(
@@ -1341,12 +1382,17 @@ pub type PFN_WDFDEVICEENQUEUEREQUEST = Option<
 pub type PFN_WDFDEVICEGETDEFAULTQUEUE =
     Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> WDFQUEUE>;
 pub type PFN_WDFDEVICEGETDEVICEPNPSTATE = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> WDF_DEVICE_PNP_STATE,
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Device: WDFDEVICE,
+    ) -> WDF_DEVICE_PNP_STATE,
 >;
-pub type PFN_WDFDEVICEGETDRIVER =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> WDFDRIVER>;
-pub type PFN_WDFDEVICEGETIOTARGET =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> WDFIOTARGET>;
+pub type PFN_WDFDEVICEGETDRIVER = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> WDFDRIVER,
+>;
+pub type PFN_WDFDEVICEGETIOTARGET = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> WDFIOTARGET,
+>;
 pub type PFN_WDFDEVICEINITASSIGNNAME = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1379,7 +1425,11 @@ pub type PFN_WDFDEVICEINITSETDEVICECLASS = Option<
     ),
 >;
 pub type PFN_WDFDEVICEINITSETDEVICETYPE = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, DeviceInit: PWDFDEVICE_INIT, DeviceType: ULONG),
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        DeviceInit: PWDFDEVICE_INIT,
+        DeviceType: ULONG,
+    ),
 >;
 pub type PFN_WDFDEVICEINITSETEXCLUSIVE = Option<
     unsafe extern "C" fn(
@@ -1501,14 +1551,18 @@ pub type PFN_WDFDEVICESTOPIDLENOTRACK = Option<
         WaitForD0: BOOLEAN,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFDEVICEWDMGETATTACHEDDEVICE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> PDEVICE_OBJECT>;
-pub type PFN_WDFDEVICEWDMGETDEVICEOBJECT =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> PDEVICE_OBJECT>;
-pub type PFN_WDFDEVICEWDMGETPHYSICALDEVICE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> PDEVICE_OBJECT>;
-pub type PFN_WDFDPCCANCEL =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Dpc: WDFDPC, Wait: BOOLEAN) -> BOOLEAN>;
+pub type PFN_WDFDEVICEWDMGETATTACHEDDEVICE = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> PDEVICE_OBJECT,
+>;
+pub type PFN_WDFDEVICEWDMGETDEVICEOBJECT = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> PDEVICE_OBJECT,
+>;
+pub type PFN_WDFDEVICEWDMGETPHYSICALDEVICE = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Device: WDFDEVICE) -> PDEVICE_OBJECT,
+>;
+pub type PFN_WDFDPCCANCEL = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Dpc: WDFDPC, Wait: BOOLEAN) -> BOOLEAN,
+>;
 pub type PFN_WDFDPCCREATE = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1542,8 +1596,9 @@ pub type PFN_WDFDRIVEROPENPARAMETERSREGISTRYKEY = Option<
         Key: *mut WDFKEY,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFDRIVERWDMGETDRIVEROBJECT =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Driver: WDFDRIVER) -> PDRIVER_OBJECT>;
+pub type PFN_WDFDRIVERWDMGETDRIVEROBJECT = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Driver: WDFDRIVER) -> PDRIVER_OBJECT,
+>;
 pub type PFN_WDFFDOQUERYFORINTERFACE = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1555,10 +1610,17 @@ pub type PFN_WDFFDOQUERYFORINTERFACE = Option<
         InterfaceSpecificData: PVOID,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFFILEOBJECTGETDEVICE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, FileObject: WDFFILEOBJECT) -> WDFDEVICE>;
+pub type PFN_WDFFILEOBJECTGETDEVICE = Option<
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        FileObject: WDFFILEOBJECT,
+    ) -> WDFDEVICE,
+>;
 pub type PFN_WDFFILEOBJECTWDMGETFILEOBJECT = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, FileObject: WDFFILEOBJECT) -> PFILE_OBJECT,
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        FileObject: WDFFILEOBJECT,
+    ) -> PFILE_OBJECT,
 >;
 pub type PFN_WDFIOQUEUECREATE = Option<
     unsafe extern "C" fn(
@@ -1680,8 +1742,12 @@ pub type PFN_WDFIOTARGETQUERYFORINTERFACE = Option<
         InterfaceSpecificData: PVOID,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFIOTARGETWDMGETTARGETDEVICEOBJECT =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, IoTarget: WDFIOTARGET) -> PDEVICE_OBJECT>;
+pub type PFN_WDFIOTARGETWDMGETTARGETDEVICEOBJECT = Option<
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        IoTarget: WDFIOTARGET,
+    ) -> PDEVICE_OBJECT,
+>;
 pub type PFN_WDFLOOKASIDELISTCREATE = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1735,8 +1801,9 @@ pub type PFN_WDFOBJECTALLOCATECONTEXT = Option<
         Context: *mut PVOID,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFOBJECTCONTEXTGETOBJECT =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, ContextPointer: PVOID) -> WDFOBJECT>;
+pub type PFN_WDFOBJECTCONTEXTGETOBJECT = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, ContextPointer: PVOID) -> WDFOBJECT,
+>;
 pub type PFN_WDFOBJECTCREATE = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1788,7 +1855,8 @@ pub type PFN_WDFREGISTRYASSIGNULONG = Option<
         Value: ULONG,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFREGISTRYCLOSE = Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Key: WDFKEY)>;
+pub type PFN_WDFREGISTRYCLOSE =
+    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Key: WDFKEY)>;
 pub type PFN_WDFREGISTRYOPENKEY = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1835,8 +1903,9 @@ pub type PFN_WDFREGISTRYQUERYUNICODESTRING = Option<
         Value: PUNICODE_STRING,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFREQUESTCOMPLETE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST, Status: NTSTATUS)>;
+pub type PFN_WDFREQUESTCOMPLETE = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST, Status: NTSTATUS),
+>;
 pub type PFN_WDFREQUESTCOMPLETEWITHINFORMATION = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1860,12 +1929,15 @@ pub type PFN_WDFREQUESTFORWARDTOIOQUEUE = Option<
         DestinationQueue: WDFQUEUE,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFREQUESTGETFILEOBJECT =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> WDFFILEOBJECT>;
-pub type PFN_WDFREQUESTGETINFORMATION =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> ULONG_PTR>;
-pub type PFN_WDFREQUESTGETIOQUEUE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> WDFQUEUE>;
+pub type PFN_WDFREQUESTGETFILEOBJECT = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> WDFFILEOBJECT,
+>;
+pub type PFN_WDFREQUESTGETINFORMATION = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> ULONG_PTR,
+>;
+pub type PFN_WDFREQUESTGETIOQUEUE = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> WDFQUEUE,
+>;
 pub type PFN_WDFREQUESTGETPARAMETERS = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1873,14 +1945,21 @@ pub type PFN_WDFREQUESTGETPARAMETERS = Option<
         Parameters: PWDF_REQUEST_PARAMETERS,
     ),
 >;
-pub type PFN_WDFREQUESTGETREQUESTORMODE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> KPROCESSOR_MODE>;
-pub type PFN_WDFREQUESTGETSTATUS =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> NTSTATUS>;
-pub type PFN_WDFREQUESTISCANCELED =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> BOOLEAN>;
-pub type PFN_WDFREQUESTISFROM32BITPROCESS =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> BOOLEAN>;
+pub type PFN_WDFREQUESTGETREQUESTORMODE = Option<
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Request: WDFREQUEST,
+    ) -> KPROCESSOR_MODE,
+>;
+pub type PFN_WDFREQUESTGETSTATUS = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> NTSTATUS,
+>;
+pub type PFN_WDFREQUESTISCANCELED = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> BOOLEAN,
+>;
+pub type PFN_WDFREQUESTISFROM32BITPROCESS = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> BOOLEAN,
+>;
 pub type PFN_WDFREQUESTMARKCANCELABLE = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1913,8 +1992,9 @@ pub type PFN_WDFREQUESTPROBEANDLOCKUSERBUFFERFORWRITE = Option<
         MemoryObject: *mut WDFMEMORY,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFREQUESTREQUEUE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> NTSTATUS>;
+pub type PFN_WDFREQUESTREQUEUE = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> NTSTATUS,
+>;
 pub type PFN_WDFREQUESTRETRIEVEINPUTBUFFER = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -1932,7 +2012,11 @@ pub type PFN_WDFREQUESTRETRIEVEINPUTMEMORY = Option<
     ) -> NTSTATUS,
 >;
 pub type PFN_WDFREQUESTRETRIEVEINPUTWDMMDL = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST, Mdl: *mut PMDL) -> NTSTATUS,
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Request: WDFREQUEST,
+        Mdl: *mut PMDL,
+    ) -> NTSTATUS,
 >;
 pub type PFN_WDFREQUESTRETRIEVEOUTPUTBUFFER = Option<
     unsafe extern "C" fn(
@@ -1951,7 +2035,11 @@ pub type PFN_WDFREQUESTRETRIEVEOUTPUTMEMORY = Option<
     ) -> NTSTATUS,
 >;
 pub type PFN_WDFREQUESTRETRIEVEOUTPUTWDMMDL = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST, Mdl: *mut PMDL) -> NTSTATUS,
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Request: WDFREQUEST,
+        Mdl: *mut PMDL,
+    ) -> NTSTATUS,
 >;
 pub type PFN_WDFREQUESTRETRIEVEUNSAFEUSERINPUTBUFFER = Option<
     unsafe extern "C" fn(
@@ -1972,12 +2060,18 @@ pub type PFN_WDFREQUESTRETRIEVEUNSAFEUSEROUTPUTBUFFER = Option<
     ) -> NTSTATUS,
 >;
 pub type PFN_WDFREQUESTSETINFORMATION = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST, Information: ULONG_PTR),
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Request: WDFREQUEST,
+        Information: ULONG_PTR,
+    ),
 >;
-pub type PFN_WDFREQUESTSTOPACKNOWLEDGE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST, Requeue: BOOLEAN)>;
-pub type PFN_WDFREQUESTUNMARKCANCELABLE =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> NTSTATUS>;
+pub type PFN_WDFREQUESTSTOPACKNOWLEDGE = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST, Requeue: BOOLEAN),
+>;
+pub type PFN_WDFREQUESTUNMARKCANCELABLE = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> NTSTATUS,
+>;
 pub type PFN_WDFREQUESTWDMGETIRP =
     Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Request: WDFREQUEST) -> PIRP>;
 pub type PFN_WDFSPINLOCKACQUIRE =
@@ -2017,12 +2111,21 @@ pub type PFN_WDFTIMERCREATE = Option<
 pub type PFN_WDFTIMERGETPARENTOBJECT =
     Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Timer: WDFTIMER) -> WDFOBJECT>;
 pub type PFN_WDFTIMERSTART = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Timer: WDFTIMER, DueTime: LONGLONG) -> BOOLEAN,
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Timer: WDFTIMER,
+        DueTime: LONGLONG,
+    ) -> BOOLEAN,
 >;
 pub type PFN_WDFTIMERSTOP = Option<
-    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, Timer: WDFTIMER, Wait: BOOLEAN) -> BOOLEAN,
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Timer: WDFTIMER,
+        Wait: BOOLEAN,
+    ) -> BOOLEAN,
 >;
-pub type PFN_WDFVERIFIERDBGBREAKPOINT = Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS)>;
+pub type PFN_WDFVERIFIERDBGBREAKPOINT =
+    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS)>;
 pub type PFN_WDFVERIFIERKEBUGCHECK = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -2058,8 +2161,12 @@ pub type PFN_WDFWMIINSTANCECREATE = Option<
         Instance: *mut WDFWMIINSTANCE,
     ) -> NTSTATUS,
 >;
-pub type PFN_WDFWMIINSTANCEREGISTER =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, WmiInstance: WDFWMIINSTANCE) -> NTSTATUS>;
+pub type PFN_WDFWMIINSTANCEREGISTER = Option<
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        WmiInstance: WDFWMIINSTANCE,
+    ) -> NTSTATUS,
+>;
 pub type PFN_WDFWMIPROVIDERCREATE = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,
@@ -2081,8 +2188,9 @@ pub type PFN_WDFWORKITEMENQUEUE =
     Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, WorkItem: WDFWORKITEM)>;
 pub type PFN_WDFWORKITEMFLUSH =
     Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, WorkItem: WDFWORKITEM)>;
-pub type PFN_WDFWORKITEMGETPARENTOBJECT =
-    Option<unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, WorkItem: WDFWORKITEM) -> WDFOBJECT>;
+pub type PFN_WDFWORKITEMGETPARENTOBJECT = Option<
+    unsafe extern "C" fn(DriverGlobals: PWDF_DRIVER_GLOBALS, WorkItem: WDFWORKITEM) -> WDFOBJECT,
+>;
 
 /// An entry of the framework's function table; its index says which `PFN_WDF…` it is.
 pub type WDFFUNC = Option<unsafe extern "C" fn()>;

@@ -1,4 +1,5 @@
-//! Calls into the framework through its function table, as `call_unsafe_wdf_function_binding!` makes them.
+//! Calls into the framework through its function table, as `call_unsafe_wdf_function_binding!`
+//! makes them.
 #![allow(
     missing_docs,
     reason = "mirrored declarations: Microsoft's reference documentation describes each"
@@ -10,8 +11,8 @@
     reason = "the names are the kit's own"
 )]
 
-/// Makes the function through which each framework function is called, from its name, its index and type, and its
-/// parameters after the first. A result must be used, as with the real crate.
+/// Makes the function through which each framework function is called, from its name, its index and
+/// type, and its parameters after the first. A result must be used, as with the real crate.
 macro_rules! wdf_calls {
     ($(
         $name:ident[$index:ident as $pointer:ident]($($parameter:ident: $type:ty),* $(,)?) $(-> $result:ty)?;
@@ -28,9 +29,9 @@ macro_rules! wdf_calls {
             )?
             #[inline]
             pub unsafe fn $name($($parameter: $type),*) $(-> $result)? {
-                // SAFETY: the framework fills the whole table before it calls the driver's `DriverEntry`, never
-                // changes it, and puts at each index the function whose type is named after that index. The rules
-                // for the arguments are kept by the caller.
+                // SAFETY: the framework fills the whole table before it calls the driver's
+                // `DriverEntry`, never changes it, and puts at each index the function whose type
+                // is named after that index. The rules for the arguments are kept by the caller.
                 unsafe {
                     let entry: WDFFUNC = *crate::WdfFunctions.add(crate::_WDFFUNCENUM::$index as usize);
                     let function = core::mem::transmute::<WDFFUNC, $pointer>(entry).unwrap_unchecked();
@@ -42,8 +43,8 @@ macro_rules! wdf_calls {
     };
 }
 
-/// Makes the macro that knows the names of the framework's functions declared here, and says of any other what is missing.
-/// `$dollar` is `$`, for the macro that is made.
+/// Makes the macro that knows the names of the framework's functions declared here, and says of any
+/// other what is missing. `$dollar` is `$`, for the macro that is made.
 macro_rules! wdf_names {
     (($dollar:tt) $($name:ident)+) => {
         #[doc(hidden)]
@@ -69,11 +70,13 @@ macro_rules! wdf_names {
     };
 }
 
-/// Calls a framework function by its name, with all its arguments but the first (the driver's globals).
+/// Calls a framework function by its name, with all its arguments but the first (the driver's
+/// globals).
 ///
 /// # Safety
 ///
-/// The call is unsafe, and its rules are those that the framework documents for the function; only types are checked.
+/// The call is unsafe, and its rules are those that the framework documents for the function; only
+/// types are checked.
 ///
 /// # Examples
 ///
@@ -89,7 +92,8 @@ macro_rules! wdf_names {
 /// }
 /// ```
 ///
-/// A function that this stand-in for `wdk-sys` does not declare is a compile error, which says where it is added.
+/// A function that this stand-in for `wdk-sys` does not declare is a compile error, which says
+/// where it is added.
 ///
 /// A result must be used:
 ///
@@ -583,7 +587,8 @@ pub mod __private {
         "WdfFunctionTableNumEntries",
     ];
 
-    /// One inlined function for each framework function: it takes the entry out of the table and calls it.
+    /// One inlined function for each framework function: it takes the entry out of the table and
+    /// calls it.
     pub mod call {
         #![allow(
             clippy::wildcard_imports,

@@ -1,4 +1,5 @@
-//! How the crate is used: the framework's functions through their table, and the kit's small functions and macros.
+//! How the crate is used: the framework's functions through their table, and the kit's small
+//! functions and macros.
 //!
 //! This program is the framework and the kernel: it defines the symbols that the crate declares.
 #![cfg(not(windows))]
@@ -8,10 +9,10 @@ use std::panic::catch_unwind;
 use std::ptr::null_mut;
 
 use wdk_sys::{
-    _WDFFUNCENUM, BOOLEAN, DISPATCH_LEVEL, HANDLE, KIRQL, NT_ERROR, NT_INFORMATION, NT_SUCCESS, NT_WARNING,
-    NTSTATUS, PASSIVE_LEVEL, PWDF_DRIVER_GLOBALS, STATUS_BUFFER_OVERFLOW, STATUS_CANCELLED,
-    STATUS_OBJECT_NAME_EXISTS, STATUS_PENDING, STATUS_SUCCESS, ULONG_PTR, WDFFUNC, WDFOBJECT, WDFREQUEST,
-    call_unsafe_wdf_function_binding,
+    _WDFFUNCENUM, BOOLEAN, DISPATCH_LEVEL, HANDLE, KIRQL, NT_ERROR, NT_INFORMATION, NT_SUCCESS,
+    NT_WARNING, NTSTATUS, PASSIVE_LEVEL, PWDF_DRIVER_GLOBALS, STATUS_BUFFER_OVERFLOW,
+    STATUS_CANCELLED, STATUS_OBJECT_NAME_EXISTS, STATUS_PENDING, STATUS_SUCCESS, ULONG_PTR,
+    WDFFUNC, WDFOBJECT, WDFREQUEST, call_unsafe_wdf_function_binding,
 };
 use wdk_sys_lite as wdk_sys;
 
@@ -42,7 +43,11 @@ unsafe extern "C" fn complete(
 }
 
 unsafe extern "C" fn is_canceled(globals: PWDF_DRIVER_GLOBALS, request: WDFREQUEST) -> BOOLEAN {
-    record(format!("is canceled {:x} {:x}", globals.addr(), request.addr()));
+    record(format!(
+        "is canceled {:x} {:x}",
+        globals.addr(),
+        request.addr()
+    ));
     1
 }
 
@@ -63,7 +68,8 @@ const FUNCTIONS: usize = wdk_sys::__private::get_wdf_function_count();
 
 static TABLE: [WDFFUNC; FUNCTIONS] = {
     let mut table: [WDFFUNC; FUNCTIONS] = [Some(missing); FUNCTIONS];
-    // SAFETY: pointers to functions have one size, and each entry is called as what it is: by the name of its index.
+    // SAFETY: pointers to functions have one size, and each entry is called as what it is: by the
+    // name of its index.
     unsafe {
         table[_WDFFUNCENUM::WdfRequestCompleteWithInformationTableIndex as usize] =
             std::mem::transmute::<Option<Complete>, WDFFUNC>(Some(complete));
@@ -99,7 +105,12 @@ fn handle(value: usize) -> HANDLE {
 fn a_framework_function_is_called_through_its_entry_with_the_drivers_globals() {
     // SAFETY: the table's entries are functions of this program, which take any handle.
     let canceled = unsafe {
-        call_unsafe_wdf_function_binding!(WdfRequestCompleteWithInformation, handle(0x10), STATUS_PENDING, 7);
+        call_unsafe_wdf_function_binding!(
+            WdfRequestCompleteWithInformation,
+            handle(0x10),
+            STATUS_PENDING,
+            7
+        );
         wdk_sys::call_unsafe_wdf_function_binding!(WdfObjectDelete, handle(0x20),);
         call_unsafe_wdf_function_binding!(WdfVerifierDbgBreakPoint);
         call_unsafe_wdf_function_binding!(WdfRequestIsCanceled, handle(0x30))
@@ -145,7 +156,10 @@ fn statuses_fall_into_four_classes() {
     };
     assert_eq!(classes(STATUS_SUCCESS), [true, false, false, false]);
     assert_eq!(classes(STATUS_PENDING), [true, false, false, false]);
-    assert_eq!(classes(STATUS_OBJECT_NAME_EXISTS), [true, true, false, false]);
+    assert_eq!(
+        classes(STATUS_OBJECT_NAME_EXISTS),
+        [true, true, false, false]
+    );
     assert_eq!(classes(STATUS_BUFFER_OVERFLOW), [false, false, true, false]);
     assert_eq!(classes(STATUS_CANCELLED), [false, false, false, true]);
 }
@@ -169,5 +183,8 @@ fn a_default_structure_is_all_zeros() {
         (0, null_mut(), true)
     );
     let list = wdk_sys::LOOKASIDE_LIST_EX::default();
-    assert_eq!((list.L.TotalAllocates, list.L.ListEntry.Flink), (0, null_mut()));
+    assert_eq!(
+        (list.L.TotalAllocates, list.L.ListEntry.Flink),
+        (0, null_mut())
+    );
 }

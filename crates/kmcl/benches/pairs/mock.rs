@@ -1,7 +1,8 @@
 //! A kernel and a KMCL as thin as they can be, on one thread: what both sides of a pair stand on.
 //!
-//! Every body does the least that the real function cannot do without, so that the share of the library in a count is the largest
-//! possible. Nothing here is inlined into its callers: in a driver these are calls into other images.
+//! Every body does the least that the real function cannot do without, so that the share of the
+//! library in a count is the largest possible. Nothing here is inlined into its callers: in a
+//! driver these are calls into other images.
 #![allow(non_snake_case, reason = "the names are the DDI's")]
 
 use std::alloc::{Layout, alloc, dealloc};
@@ -15,11 +16,12 @@ use kmcl_sys::{
     VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMBCHANNEL, VMBPACKET, VMBPACKETCOMPLETION,
 };
 use wdk_sys_lite::{
-    _MDL, _WDFFUNCENUM, BOOLEAN, EVENT_TYPE, GUID, INTERFACE, KIRQL, KPRIORITY, KPROCESSOR_MODE, KSPIN_LOCK,
-    KWAIT_REASON, LONG, LPCGUID, MEMORY_CACHING_TYPE, NTSTATUS, PALLOCATE_FUNCTION_EX, PDEVICE_OBJECT,
-    PEX_RUNDOWN_REF, PFREE_FUNCTION_EX, PINTERFACE, PIRP, PKSPIN_LOCK, PLARGE_INTEGER, PLOOKASIDE_LIST_EX,
-    PMDL, POOL_FLAGS, POOL_TYPE, PRKEVENT, PSLIST_ENTRY, PSLIST_HEADER, PVOID, PWDF_DRIVER_GLOBALS, SIZE_T,
-    STATUS_SUCCESS, ULONG, USHORT, WDFDEVICE, WDFFUNC,
+    _MDL, _WDFFUNCENUM, BOOLEAN, EVENT_TYPE, GUID, INTERFACE, KIRQL, KPRIORITY, KPROCESSOR_MODE,
+    KSPIN_LOCK, KWAIT_REASON, LONG, LPCGUID, MEMORY_CACHING_TYPE, NTSTATUS, PALLOCATE_FUNCTION_EX,
+    PDEVICE_OBJECT, PEX_RUNDOWN_REF, PFREE_FUNCTION_EX, PINTERFACE, PIRP, PKSPIN_LOCK,
+    PLARGE_INTEGER, PLOOKASIDE_LIST_EX, PMDL, POOL_FLAGS, POOL_TYPE, PRKEVENT, PSLIST_ENTRY,
+    PSLIST_HEADER, PVOID, PWDF_DRIVER_GLOBALS, SIZE_T, STATUS_SUCCESS, ULONG, USHORT, WDFDEVICE,
+    WDFFUNC,
 };
 
 /// A value of the one thread that there is.
@@ -44,7 +46,8 @@ const POOL_HEADER: usize = 16;
 extern "C" fn ExAllocatePool2(_flags: POOL_FLAGS, bytes: SIZE_T, _tag: ULONG) -> PVOID {
     POOL_ALLOCATIONS.0.set(POOL_ALLOCATIONS.0.get() + 1);
     let size = usize::try_from(bytes).expect("a size") + POOL_HEADER;
-    // SAFETY: the size is not zero; the header has room before the block. Nobody here relies on zeroed pool.
+    // SAFETY: the size is not zero; the header has room before the block. Nobody here relies on
+    // zeroed pool.
     unsafe {
         let start = alloc(Layout::from_size_align_unchecked(size, POOL_HEADER));
         start.cast::<usize>().write(size);
@@ -73,7 +76,12 @@ pub fn set_list_depth(depth: USHORT) {
     LIST_DEPTH.0.set(depth);
 }
 
-unsafe extern "C" fn allocate_entry(_: POOL_TYPE, bytes: SIZE_T, tag: ULONG, _: PLOOKASIDE_LIST_EX) -> PVOID {
+unsafe extern "C" fn allocate_entry(
+    _: POOL_TYPE,
+    bytes: SIZE_T,
+    tag: ULONG,
+    _: PLOOKASIDE_LIST_EX,
+) -> PVOID {
     ExAllocatePool2(0, bytes, tag)
 }
 
@@ -148,7 +156,10 @@ extern "C" fn ExpInterlockedPopEntrySList(head: PSLIST_HEADER) -> PSLIST_ENTRY {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn ExpInterlockedPushEntrySList(head: PSLIST_HEADER, entry: PSLIST_ENTRY) -> PSLIST_ENTRY {
+extern "C" fn ExpInterlockedPushEntrySList(
+    head: PSLIST_HEADER,
+    entry: PSLIST_ENTRY,
+) -> PSLIST_ENTRY {
     // SAFETY: as above.
     unsafe {
         let head = &mut *head.cast::<Head>();
@@ -215,7 +226,10 @@ extern "C" fn ExReleaseRundownProtection(reference: PEX_RUNDOWN_REF) {
 #[inline(never)]
 extern "C" fn ExWaitForRundownProtectionRelease(reference: PEX_RUNDOWN_REF) {
     let old = rundown(reference).swap(RUN_DOWN, Ordering::AcqRel);
-    assert!(old <= RUN_DOWN, "with one thread nobody could end this wait");
+    assert!(
+        old <= RUN_DOWN,
+        "with one thread nobody could end this wait"
+    );
 }
 
 static SIGNALS: Single<u64> = Single(Cell::new(0));
@@ -314,7 +328,8 @@ unsafe impl<T> Sync for Constant<T> {}
 static FUNCTIONS: [WDFFUNC; 459] = {
     let mut table: [WDFFUNC; 459] = [None; 459];
     // SAFETY: who calls through the table turns the entry into this type again.
-    let query = unsafe { std::mem::transmute::<*const (), WDFFUNC>(query_for_interface as *const ()) };
+    let query =
+        unsafe { std::mem::transmute::<*const (), WDFFUNC>(query_for_interface as *const ()) };
     table[_WDFFUNCENUM::WdfFdoQueryForInterfaceTableIndex as usize] = query;
     table
 };
@@ -456,7 +471,11 @@ pub fn deliver() {
     }
 }
 
-unsafe extern "C" fn channel_allocate(_: PDEVICE_OBJECT, _: BOOLEAN, channel: *mut VMBCHANNEL) -> NTSTATUS {
+unsafe extern "C" fn channel_allocate(
+    _: PDEVICE_OBJECT,
+    _: BOOLEAN,
+    channel: *mut VMBCHANNEL,
+) -> NTSTATUS {
     let new = Box::into_raw(Box::new(Channel {
         pointer: null_mut(),
         free: null_mut(),
@@ -473,7 +492,8 @@ unsafe extern "C" fn channel_allocate(_: PDEVICE_OBJECT, _: BOOLEAN, channel: *m
 }
 
 unsafe extern "C" fn channel_cleanup(channel: VMBCHANNEL) {
-    // SAFETY: the channel came from `channel_allocate`, and is given up with its packets, all of them free.
+    // SAFETY: the channel came from `channel_allocate`, and is given up with its packets, all of
+    // them free.
     unsafe {
         let channel = Box::from_raw(channel.cast::<Channel>());
         let mut next = channel.free;
@@ -548,7 +568,11 @@ unsafe extern "C" fn channel_disable(channel: VMBCHANNEL) {
 }
 
 #[inline(never)]
-unsafe extern "C" fn channel_packet_complete(context: VMBPACKETCOMPLETION, reply: PVOID, length: u32) {
+unsafe extern "C" fn channel_packet_complete(
+    context: VMBPACKETCOMPLETION,
+    reply: PVOID,
+    length: u32,
+) {
     // SAFETY: the context of a packet is its channel here.
     unsafe {
         let channel = &mut *context.cast::<Channel>();
@@ -562,7 +586,13 @@ unsafe fn write(channel: &mut Channel, message: PVOID, length: u32) {
     let start = channel.written % (RING / 2);
     channel.written = channel.written.wrapping_add(length);
     // SAFETY: the pairs' messages are shorter than half of the ring.
-    unsafe { copy_nonoverlapping(message.cast::<u8>(), channel.ring.as_mut_ptr().add(start), length) };
+    unsafe {
+        copy_nonoverlapping(
+            message.cast::<u8>(),
+            channel.ring.as_mut_ptr().add(start),
+            length,
+        )
+    };
 }
 
 #[inline(never)]

@@ -1,9 +1,11 @@
 //! The pairs' raw sides: the same driver by hand over the table, as a careful C driver has it.
 //!
-//! It keeps what `kmcl` keeps for its user: a packet's context in an entry of a lookaside list, rundown protection for what is out and for
-//! sends, the check of a message's length, counters of the list, and the claim that decides who owns a packet whose send has failed. The
-//! last of these only a driver needs that does not trust KMCL in what its documentation leaves open, so there is a second version of the sends, `bare`,
-//! without it: a packet whose send has failed is the sender's, and no completion routine runs for it.
+//! It keeps what `kmcl` keeps for its user: a packet's context in an entry of a lookaside list,
+//! rundown protection for what is out and for sends, the check of a message's length, counters of
+//! the list, and the claim that decides who owns a packet whose send has failed. The last of these
+//! only a driver needs that does not trust KMCL in what its documentation leaves open, so there is
+//! a second version of the sends, `bare`, without it: a packet whose send has failed is the
+//! sender's, and no completion routine runs for it.
 
 use std::cell::UnsafeCell;
 use std::hint::black_box;
@@ -12,18 +14,18 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use kmcl_sys::{
-    KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMBCHANNEL, VMBPACKET, VMBPACKETCOMPLETION,
-    VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
+    KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMBCHANNEL, VMBPACKET,
+    VMBPACKETCOMPLETION, VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
 };
 use wdk_sys_lite::ntddk::{
-    ExAcquireRundownProtection, ExAllocatePool2, ExDeleteLookasideListEx, ExInitializeLookasideListEx,
-    ExInitializeRundownProtection, ExQueryDepthSList, ExReleaseRundownProtection,
-    ExWaitForRundownProtectionRelease, ExpInterlockedPopEntrySList, ExpInterlockedPushEntrySList,
-    IoAllocateMdl, MmBuildMdlForNonPagedPool,
+    ExAcquireRundownProtection, ExAllocatePool2, ExDeleteLookasideListEx,
+    ExInitializeLookasideListEx, ExInitializeRundownProtection, ExQueryDepthSList,
+    ExReleaseRundownProtection, ExWaitForRundownProtectionRelease, ExpInterlockedPopEntrySList,
+    ExpInterlockedPushEntrySList, IoAllocateMdl, MmBuildMdlForNonPagedPool,
 };
 use wdk_sys_lite::{
-    _POOL_TYPE, EX_RUNDOWN_REF, LOOKASIDE_LIST_EX, NTSTATUS, PLOOKASIDE_LIST_EX, PMDL, POOL_FLAG_NON_PAGED,
-    PVOID,
+    _POOL_TYPE, EX_RUNDOWN_REF, LOOKASIDE_LIST_EX, NTSTATUS, PLOOKASIDE_LIST_EX, PMDL,
+    POOL_FLAG_NON_PAGED, PVOID,
 };
 
 use super::{EXTERNAL_BYTES, MESSAGE_BYTES, mock};
@@ -224,8 +226,8 @@ unsafe extern "C" fn on_completed<const CLAIM: bool>(
     buffer: PVOID,
     length: u32,
 ) {
-    // SAFETY: the packet's pointer is its node, whose driver is there until every packet is back; the host may write the reply, so each word
-    // is read once.
+    // SAFETY: the packet's pointer is its node, whose driver is there until every packet is back;
+    // the host may write the reply, so each word is read once.
     unsafe {
         let node = packet_pointer(packet).cast::<Node>();
         if CLAIM && (*node).claim.fetch_and(!1, Ordering::AcqRel) & 1 == 0 {
@@ -307,7 +309,8 @@ impl Raw {
             table.VmbChannelGetPointer.expect("a function") as *mut (),
             Ordering::Release,
         );
-        // SAFETY: the thin KMCL takes any parent; every structure is plain data in its last place before it is initialised.
+        // SAFETY: the thin KMCL takes any parent; every structure is plain data in its last place
+        // before it is initialised.
         unsafe {
             let mut driver = Box::new(Driver {
                 table: black_box(table),
@@ -331,7 +334,10 @@ impl Raw {
             let buffer = ExAllocatePool2(POOL_FLAG_NON_PAGED, EXTERNAL_BYTES.into(), TAG);
             driver.mdl = IoAllocateMdl(buffer, EXTERNAL_BYTES, 0, 0, null_mut());
             MmBuildMdlForNonPagedPool(driver.mdl);
-            call!(driver, VmbChannelSetPointer(channel, (&raw mut *driver).cast()));
+            call!(
+                driver,
+                VmbChannelSetPointer(channel, (&raw mut *driver).cast())
+            );
             let mut states = VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default();
             call!(
                 driver,

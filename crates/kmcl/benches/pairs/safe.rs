@@ -30,7 +30,9 @@ impl Transaction for Message {
     }
 
     fn external(&self) -> Result<Option<External<'_>>, Error> {
-        let Some(mdl) = self.external else { return Ok(None) };
+        let Some(mdl) = self.external else {
+            return Ok(None);
+        };
         External::new(mdl.as_ref(), 0, EXTERNAL_BYTES).map(Some)
     }
 }
@@ -45,7 +47,11 @@ impl Handler for Driver {
         *self.0.lock(cx.irql()) = Some(sender);
     }
 
-    fn process_packet<'c>(&self, _: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
+    fn process_packet<'c>(
+        &self,
+        _: &mut Running<'c, Self>,
+        packet: Incoming<'c, Self>,
+    ) -> Disposition<'c> {
         let header = packet.payload().read::<Reply>(0);
         if let Some(header) = black_box(header) {
             packet.complete(&header.0[0].to_ne_bytes())
@@ -72,18 +78,25 @@ pub struct Safe {
 
 impl Safe {
     pub fn new() -> Self {
-        // SAFETY: the program has one thread and no IRQL; the thin framework and KMCL take any handle.
+        // SAFETY: the program has one thread and no IRQL; the thin framework and KMCL take any
+        // handle.
         let mut irql = unsafe { Passive::assume() };
         // SAFETY: as above.
         let interface = unsafe { Interface::query(null_mut(), &mut irql) }.expect("an interface");
         // SAFETY: as above.
-        let config = unsafe { interface.channel(null_mut(), Driver(SpinLock::new(None)), &mut irql) };
+        let config =
+            unsafe { interface.channel(null_mut(), Driver(SpinLock::new(None)), &mut irql) };
         let mut config = config.expect("a channel");
         config.maximum_packet_size(4096, &mut irql).expect("a size");
         let Ok(channel) = config.enable(&mut irql) else {
             panic!("the channel cannot be enabled");
         };
-        let sender = channel.handler().0.lock(&mut irql).take().expect("a sender");
+        let sender = channel
+            .handler()
+            .0
+            .lock(&mut irql)
+            .take()
+            .expect("a sender");
         let buffer = HostBuffer::try_new(EXTERNAL_BYTES, TAG).expect("memory");
         let Ok(mdl) = Mdl::try_new(buffer) else {
             panic!("no MDL");

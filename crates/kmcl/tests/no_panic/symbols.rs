@@ -16,13 +16,20 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Cargo, with what a kernel image is built with (it aborts), and settings that leave each crate's code
-/// in an object of its own.
+/// Cargo, with what a kernel image is built with (it aborts), and settings that leave each crate's
+/// code in an object of its own.
 pub fn cargo_rustc(package: &str, target: &Path) -> Command {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command
-        .args(["rustc", "--release", "--quiet", "--lib", "--package", package])
+        .args([
+            "rustc",
+            "--release",
+            "--quiet",
+            "--lib",
+            "--package",
+            package,
+        ])
         .args(["--config", "profile.release.panic='abort'"])
         .args(["--config", "profile.release.lto=false"])
         .args(["--config", "profile.release.codegen-units=1"])
@@ -46,8 +53,8 @@ pub fn undefined(file: &Path) -> Vec<String> {
 /// What `Debug` and `Display` write with; they report failure, and do not panic.
 const WRITE: [&str; 2] = ["core::fmt::write", "<core::fmt::Formatter>::write_str"];
 
-/// Fails if an object or an archive of objects calls a function of the language's own libraries: what of those cannot panic is inlined, but for
-/// [`WRITE`].
+/// Fails if an object or an archive of objects calls a function of the language's own libraries:
+/// what of those cannot panic is inlined, but for [`WRITE`].
 pub fn assert_no_panic(file: &Path) {
     let calls: Vec<String> = undefined(file)
         .into_iter()

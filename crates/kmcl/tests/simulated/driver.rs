@@ -1,7 +1,8 @@
 //! A small driver written with nothing but the library and the framework's bindings.
 //!
-//! The first byte of a message from the host says what the driver does with it (see [`order`]). What a program would ask for by an
-//! I/O request, a test asks for by calling a function here, in the driver's name.
+//! The first byte of a message from the host says what the driver does with it (see [`order`]).
+//! What a program would ask for by an I/O request, a test asks for by calling a function here, in
+//! the driver's name.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -18,12 +19,13 @@ use kmcl::readiness::Readiness;
 use kmcl::status::{Error, Status};
 use kmcl::sync::{PassiveCell, SpinLock};
 use wdk_sys::{
-    _WDF_EXECUTION_LEVEL, _WDF_IO_TARGET_OPEN_TYPE, _WDF_SYNCHRONIZATION_SCOPE, DRIVER_OBJECT, GUID,
-    INTERFACE, NTSTATUS, PCUNICODE_STRING, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_STATE, STATUS_REVISION_MISMATCH, STATUS_SUCCESS, UNICODE_STRING, WDF_DRIVER_CONFIG,
-    WDF_IO_TARGET_OPEN_PARAMS, WDF_NO_HANDLE, WDF_NO_OBJECT_ATTRIBUTES, WDF_OBJECT_ATTRIBUTES,
-    WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE, WDFCMRESLIST,
-    WDFDEVICE, WDFDRIVER, WDFOBJECT, call_unsafe_wdf_function_binding,
+    _WDF_EXECUTION_LEVEL, _WDF_IO_TARGET_OPEN_TYPE, _WDF_SYNCHRONIZATION_SCOPE, DRIVER_OBJECT,
+    GUID, INTERFACE, NTSTATUS, PCUNICODE_STRING, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_STATE, STATUS_REVISION_MISMATCH, STATUS_SUCCESS, UNICODE_STRING,
+    WDF_DRIVER_CONFIG, WDF_IO_TARGET_OPEN_PARAMS, WDF_NO_HANDLE, WDF_NO_OBJECT_ATTRIBUTES,
+    WDF_OBJECT_ATTRIBUTES, WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_PNPPOWER_EVENT_CALLBACKS,
+    WDF_POWER_DEVICE_STATE, WDFCMRESLIST, WDFDEVICE, WDFDRIVER, WDFOBJECT,
+    call_unsafe_wdf_function_binding,
 };
 use wdk_sys_lite as wdk_sys;
 
@@ -72,7 +74,8 @@ pub struct Options {
     pub target: Option<Target>,
     /// What the host's answer to the first message is taken for.
     pub handshake: Handshake,
-    /// How long the device waits for the handshake before it has come up, in units of 100 ns; 0 if it does not.
+    /// How long the device waits for the handshake before it has come up, in units of 100 ns; 0 if
+    /// it does not.
     pub ready_within: u64,
 }
 
@@ -230,13 +233,19 @@ impl Transaction for Message {
     }
 
     fn external(&self) -> Result<Option<External<'_>>, Error> {
-        let Some(data) = &self.data else { return Ok(None) };
+        let Some(data) = &self.data else {
+            return Ok(None);
+        };
         // What the test asks for may be more than there is.
         External::new(data.as_ref(), 8, self.described).map(Some)
     }
 
     fn pfns(&self) -> &[PageFrame] {
-        if self.frames == [0; 2] { &[] } else { &self.frames }
+        if self.frames == [0; 2] {
+            &[]
+        } else {
+            &self.frames
+        }
     }
 }
 
@@ -259,7 +268,11 @@ impl State {
     }
 
     /// Keeps a packet; false if there is no room.
-    fn hold(&self, packet: PendingIncoming<Client>, irql: &mut impl Irql) -> Option<PendingIncoming<Client>> {
+    fn hold(
+        &self,
+        packet: PendingIncoming<Client>,
+        irql: &mut impl Irql,
+    ) -> Option<PendingIncoming<Client>> {
         let mut held = self.held.lock(irql);
         match held.iter_mut().find(|place| place.is_none()) {
             Some(place) => place.replace(packet),
@@ -299,7 +312,13 @@ impl State {
     }
 
     /// Sends a message.
-    pub fn send(&self, bytes: &[u8], mode: Mode, how: How, irql: &mut impl Irql) -> Result<(), Error> {
+    pub fn send(
+        &self,
+        bytes: &[u8],
+        mode: Mode,
+        how: How,
+        irql: &mut impl Irql,
+    ) -> Result<(), Error> {
         let sender = self.sender(irql).ok_or(Error::NotOpen)?;
         let data = if matches!(how, How::External | How::TooMuchExternal) {
             let buffer = HostBuffer::try_new(4096, TAG)?;
@@ -322,7 +341,11 @@ impl State {
     /// Takes so many packets at once, and gives them back.
     pub fn allocate_and_free(&self, count: usize, irql: &mut impl Irql) {
         let sender = self.sender(irql).expect("the channel is open");
-        let packet = |_| sender.transaction(Message::new(&[0], 0, Mode::Notify, None)).ok();
+        let packet = |_| {
+            sender
+                .transaction(Message::new(&[0], 0, Mode::Notify, None))
+                .ok()
+        };
         let packets: Vec<_> = (0..count).map(packet).collect();
         assert!(packets.iter().all(Option::is_some));
     }
@@ -476,7 +499,11 @@ impl Handler for Client {
         *state.sender.lock(cx.irql()) = None;
     }
 
-    fn process_packet<'c>(&self, cx: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
+    fn process_packet<'c>(
+        &self,
+        cx: &mut Running<'c, Self>,
+        packet: Incoming<'c, Self>,
+    ) -> Disposition<'c> {
         let state = &self.0;
         let mut bytes = [0; MAXIMUM];
         let length = packet.payload().copy_to(&mut bytes);
@@ -642,7 +669,10 @@ impl Device {
             config.ring_pages(1, 0, irql).err(),
             config.transaction_quota(0).err(),
         ];
-        if zeros.iter().any(|refused| *refused != Some(Error::InvalidLength)) {
+        if zeros
+            .iter()
+            .any(|refused| *refused != Some(Error::InvalidLength))
+        {
             count(&self.state.counts.bad, 1);
         }
         config
@@ -671,7 +701,8 @@ impl Device {
 
     /// Drops the channel, in whichever state it is.
     pub fn release(&self, irql: &mut Passive<'_>) {
-        self.channel.with(irql, |slot, _| *slot = ChannelSlot::Empty);
+        self.channel
+            .with(irql, |slot, _| *slot = ChannelSlot::Empty);
     }
 
     /// Enables the channel, for the first time or again.
@@ -796,7 +827,11 @@ static CONTEXT_TYPE: ContextType = ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO {
 unsafe fn context(object: WDFOBJECT) -> *mut PoolArc<Device> {
     // SAFETY: the object is valid, and has a context of this type.
     unsafe {
-        call_unsafe_wdf_function_binding!(WdfObjectGetTypedContextWorker, object, &raw const CONTEXT_TYPE.0)
+        call_unsafe_wdf_function_binding!(
+            WdfObjectGetTypedContextWorker,
+            object,
+            &raw const CONTEXT_TYPE.0
+        )
     }
     .cast()
 }
@@ -862,9 +897,14 @@ unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -
         ..WDF_OBJECT_ATTRIBUTES::default()
     };
     let mut handle: WDFDEVICE = std::ptr::null_mut();
-    // SAFETY: PASSIVE_LEVEL in EvtDriverDeviceAdd, with the framework's own `init`; the context is written once, before any other callback.
+    // SAFETY: PASSIVE_LEVEL in EvtDriverDeviceAdd, with the framework's own `init`; the context is
+    // written once, before any other callback.
     unsafe {
-        call_unsafe_wdf_function_binding!(WdfDeviceInitSetPnpPowerEventCallbacks, init, &raw mut callbacks);
+        call_unsafe_wdf_function_binding!(
+            WdfDeviceInitSetPnpPowerEventCallbacks,
+            init,
+            &raw mut callbacks
+        );
         let status = call_unsafe_wdf_function_binding!(
             WdfDeviceCreate,
             &raw mut init,

@@ -19,8 +19,13 @@ fn request_with_memory(state: &State, irql: &mut Passive<'_>) -> Result<usize, E
     let sender = state.sender(irql).ok_or(Error::NotOpen)?;
     let page = Mdl::try_new(HostBuffer::try_new(4096, Tag::new(*b"KmTs"))?)?;
     let mut reply = [0; 16];
-    let (length, _page) =
-        sender.sync_request_with(b"\0page", page, &mut reply, NonZeroU64::new(1_000_000), irql)?;
+    let (length, _page) = sender.sync_request_with(
+        b"\0page",
+        page,
+        &mut reply,
+        NonZeroU64::new(1_000_000),
+        irql,
+    )?;
     Ok(length)
 }
 

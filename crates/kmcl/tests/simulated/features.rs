@@ -1,4 +1,5 @@
-//! What only some drivers need: external data both ways, numbers, targets, pipes, other versions of the interface; and what a steady state takes from pool.
+//! What only some drivers need: external data both ways, numbers, targets, pipes, other versions of
+//! the interface; and what a steady state takes from pool.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
@@ -18,8 +19,12 @@ use wdk_sys_lite::GUID;
 use crate::driver::{Device, How, Numbers, Options, Query, Target, order};
 use crate::guest::{TYPE, as_driver, kernel_only, run, run_offer, seeds};
 
-/// Takes the pages of a guest's request, sends messages that describe them, and answers with what came of it.
-#[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
+/// Takes the pages of a guest's request, sends messages that describe them, and answers with what
+/// came of it.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a host program owns its channel"
+)]
 fn sends_external(channel: HostChannel) {
     while channel.wait_open() {
         while let Ok(packet) = channel.recv() {
@@ -37,7 +42,9 @@ fn sends_external(channel: HostChannel) {
                 frames: range.frames[..1].to_vec(),
             };
             let sum = |parts: &[PageRange]| {
-                let id = channel.send_external(&[order::SUM; 8], parts).expect("room");
+                let id = channel
+                    .send_external(&[order::SUM; 8], parts)
+                    .expect("room");
                 let reply = channel.recv().expect("a completion");
                 assert_eq!(reply.transaction, id);
                 u64::from_le_bytes(reply.payload[..8].try_into().expect("eight bytes"))
@@ -85,7 +92,10 @@ fn the_external_data_of_a_received_packet_is_read_part_by_part() {
 }
 
 /// Reads the two pages of a request, and writes to the first.
-#[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a host program owns its channel"
+)]
 fn pages_host(channel: HostChannel) {
     while channel.wait_open() {
         while let Ok(packet) = channel.recv() {
@@ -125,8 +135,12 @@ fn whole_pages_are_sent_by_their_frames() {
     });
 }
 
-/// Fills the memory of a request that asks for it. When, its payload says: before the answer, or long after the guest has given up.
-#[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
+/// Fills the memory of a request that asks for it. When, its payload says: before the answer, or
+/// long after the guest has given up.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a host program owns its channel"
+)]
 fn fills(channel: HostChannel) {
     while channel.wait_open() {
         while let Ok(packet) = channel.recv() {
@@ -191,7 +205,8 @@ fn memory_of_a_request_that_timed_out_stays_until_the_channel_is_disabled() {
             for _ in 0..2 {
                 // 10 microseconds; the host takes two milliseconds.
                 let timeout = NonZeroU64::new(100);
-                let given_up = sender.sync_request_with(b"late", two_pages(), &mut reply, timeout, irql);
+                let given_up =
+                    sender.sync_request_with(b"late", two_pages(), &mut reply, timeout, irql);
                 let cancelled = Error::Status(kmcl::status::Status(wdk_sys_lite::STATUS_CANCELLED));
                 match given_up {
                     Err((error, None)) => assert_eq!(error, cancelled),
@@ -200,11 +215,17 @@ fn memory_of_a_request_that_timed_out_stays_until_the_channel_is_disabled() {
                 }
             }
         });
-        assert!(bytes() >= before + 2 * 8192, "{before} bytes, then {}", bytes());
+        assert!(
+            bytes() >= before + 2 * 8192,
+            "{before} bytes, then {}",
+            bytes()
+        );
         guest.system.sleep(Duration::from_millis(10));
         guest.ask(Device::disable);
         assert!(bytes() <= before, "{before} bytes, then {}", bytes());
-        guest.ask(Device::enable).expect("the channel is enabled again");
+        guest
+            .ask(Device::enable)
+            .expect("the channel is enabled again");
     });
 }
 
@@ -219,13 +240,19 @@ fn latency_and_memory_space_are_those_of_the_open_channel() {
             numbers: true,
             ..Options::default()
         };
-        run_offer(Config::default(), options, offer, backends::echo, move |guest| {
-            guest.wait_open();
-            let numbers = guest.state(|state, irql| *state.numbers.lock(irql));
-            assert_eq!(numbers.latency, 300);
-            assert_eq!(numbers.mmio.1, u64::from(megabytes) << 20);
-            assert_eq!(numbers.mmio.0 == 0, megabytes == 0);
-        })
+        run_offer(
+            Config::default(),
+            options,
+            offer,
+            backends::echo,
+            move |guest| {
+                guest.wait_open();
+                let numbers = guest.state(|state, irql| *state.numbers.lock(irql));
+                assert_eq!(numbers.latency, 300);
+                assert_eq!(numbers.mmio.1, u64::from(megabytes) << 20);
+                assert_eq!(numbers.mmio.0 == 0, megabytes == 0);
+            },
+        )
         .expect_finished();
     }
 }
@@ -252,7 +279,9 @@ fn a_channel_can_be_for_another_device_than_the_one_below() {
             );
             let wrong = GUID { Data1: 1, ..OTHER };
             if instance.is_some() {
-                let _ = guest.system.offer(Offer::new(OTHER, wrong), backends::silent);
+                let _ = guest
+                    .system
+                    .offer(Offer::new(OTHER, wrong), backends::silent);
                 guest.system.sleep(Duration::from_millis(1));
                 assert_eq!(guest.count(|counts| &counts.opened), 0, "another instance");
             }
@@ -274,10 +303,16 @@ fn a_host_that_refuses_is_reported_to_a_channel_with_a_target() {
             refuses_to_open: true,
             ..Offer::new(TYPE, TYPE)
         };
-        run_offer(Config::with_seed(seed), options, offer, backends::echo, |guest| {
-            guest.wait_for("failures", |counts| &counts.pnp_failures, 1);
-            assert_eq!(guest.count(|counts| &counts.opened), 0);
-        })
+        run_offer(
+            Config::with_seed(seed),
+            options,
+            offer,
+            backends::echo,
+            |guest| {
+                guest.wait_for("failures", |counts| &counts.pnp_failures, 1);
+                assert_eq!(guest.count(|counts| &counts.opened), 0);
+            },
+        )
         .expect_finished();
     }
 }
@@ -346,7 +381,11 @@ fn an_enabled_channel_that_is_dropped_is_closed_and_cleaned_up() {
         guest.ask(Device::release);
         assert_eq!(guest.count(|counts| &counts.suspended), 1);
         assert_eq!(guest.count(|counts| &counts.closed), 1);
-        assert_eq!(guest.ask(Device::enable), Err(Error::NotOpen), "there is none");
+        assert_eq!(
+            guest.ask(Device::enable),
+            Err(Error::NotOpen),
+            "there is none"
+        );
     });
 }
 
@@ -367,13 +406,18 @@ fn enabling_twice_changes_nothing() {
 #[should_panic(expected = "a channel is dropped above PASSIVE_LEVEL")]
 fn a_channel_that_is_dropped_where_it_cannot_wait_is_a_fault() {
     use kmcl::irql::raise;
-    run(Config::default(), Options::default(), backends::echo, |guest| {
-        guest.wait_open();
-        guest.ask(|device, irql| {
-            let channel = device.take_channel(irql);
-            raise(irql, |_| drop(channel));
-        });
-    })
+    run(
+        Config::default(),
+        Options::default(),
+        backends::echo,
+        |guest| {
+            guest.wait_open();
+            guest.ask(|device, irql| {
+                let channel = device.take_channel(irql);
+                raise(irql, |_| drop(channel));
+            });
+        },
+    )
     .expect_finished();
 }
 
@@ -381,13 +425,18 @@ fn a_channel_that_is_dropped_where_it_cannot_wait_is_a_fault() {
 #[should_panic(expected = "a channel is dropped above PASSIVE_LEVEL")]
 fn a_disabled_channel_that_is_dropped_where_it_cannot_wait_is_a_fault() {
     use kmcl::irql::raise;
-    run(Config::default(), Options::default(), backends::echo, |guest| {
-        guest.ask(|device, irql| {
-            device.disable(irql);
-            let channel = device.take_channel(irql);
-            raise(irql, |_| drop(channel));
-        });
-    })
+    run(
+        Config::default(),
+        Options::default(),
+        backends::echo,
+        |guest| {
+            guest.ask(|device, irql| {
+                device.disable(irql);
+                let channel = device.take_channel(irql);
+                raise(irql, |_| drop(channel));
+            });
+        },
+    )
     .expect_finished();
 }
 
@@ -421,7 +470,8 @@ fn pool_allocations(driver: DriverId) -> u64 {
         .sum()
 }
 
-/// In the steady state nothing of the driver's comes from pool: neither for requests nor for messages, external data, or what is received.
+/// In the steady state nothing of the driver's comes from pool: neither for requests nor for
+/// messages, external data, or what is received.
 #[test]
 fn the_steady_state_takes_nothing_from_pool() {
     for seed in 1..=10 {
@@ -433,10 +483,14 @@ fn the_steady_state_takes_nothing_from_pool() {
                 guest.wait_open();
                 let round = |number: u32| {
                     guest
-                        .state(|state, irql| state.send(&[0; 64], Mode::Transact, How::Allocated, irql))
+                        .state(|state, irql| {
+                            state.send(&[0; 64], Mode::Transact, How::Allocated, irql)
+                        })
                         .expect("the channel is open");
                     guest
-                        .state(|state, irql| state.send(&[0; 64], Mode::Notify, How::Allocated, irql))
+                        .state(|state, irql| {
+                            state.send(&[0; 64], Mode::Notify, How::Allocated, irql)
+                        })
                         .expect("the channel is open");
                     guest
                         .state(|state, irql| state.send_copied(&[0; 13], irql))

@@ -118,8 +118,8 @@ impl Guest<'_> {
     }
 }
 
-/// Runs a machine: the driver is loaded, a device with `host` behind it offered and started, `program` run, the driver unloaded, and
-/// nothing may be left.
+/// Runs a machine: the driver is loaded, a device with `host` behind it offered and started,
+/// `program` run, the driver unloaded, and nothing may be left.
 pub fn run<R: Send + 'static>(
     config: Config,
     options: Options,
@@ -192,6 +192,12 @@ pub fn seeds(
     program: impl FnOnce(&Guest<'_>) + Send + Clone + 'static,
 ) {
     for seed in 1..=count {
-        run(Config::with_seed(seed), options, host.clone(), program.clone()).expect_finished();
+        run(
+            Config::with_seed(seed),
+            options,
+            host.clone(),
+            program.clone(),
+        )
+        .expect_finished();
     }
 }

@@ -7,7 +7,9 @@ use kmcl::interface::InterfaceVersion;
 use kmcl_sys::KMCL_CLIENT_INTERFACE_V1;
 use ntsim::pnp::{Bus, Pdo};
 use ntsim::{Config, Machine};
-use wdk_sys_lite::{GUID, INTERFACE, NTSTATUS, PINTERFACE, PVOID, STATUS_REVISION_MISMATCH, STATUS_SUCCESS};
+use wdk_sys_lite::{
+    GUID, INTERFACE, NTSTATUS, PINTERFACE, PVOID, STATUS_REVISION_MISMATCH, STATUS_SUCCESS,
+};
 
 use crate::driver::{self, Numbers, Options, Query};
 use crate::guest::{HARDWARE_ID, image};
@@ -77,7 +79,8 @@ impl Bus for FakeBus {
     fn removed(&self, _pdo: &Rc<Pdo>) {}
 }
 
-/// How the device's start ends on a bus that answers so, and how often the interface was given back.
+/// How the device's start ends on a bus that answers so, and how often the interface was given
+/// back.
 fn start(answer: Answer) -> (Result<(), NTSTATUS>, u32) {
     let (result, dereferenced, _) = start_asking(answer, Query::First);
     (result, dereferenced)
@@ -93,9 +96,10 @@ fn start_asking(answer: Answer, query: Query) -> (Result<(), NTSTATUS>, u32, Num
         });
         let loaded = system.load_driver(image()).expect("the driver loads");
         let bus = Rc::new(FakeBus(answer));
-        let pdo = ntsim::kernel::kernel()
-            .pnp
-            .report(HARDWARE_ID.to_owned(), "fake".to_owned(), bus);
+        let pdo =
+            ntsim::kernel::kernel()
+                .pnp
+                .report(HARDWARE_ID.to_owned(), "fake".to_owned(), bus);
         let result = system.wait_started(pdo.id);
         let leaks = system.unload_driver(loaded).expect("the driver unloads");
         assert!(leaks.is_empty(), "{leaks:?}");
@@ -128,7 +132,11 @@ fn a_short_or_old_answer_is_refused_and_given_back_once() {
         Answer { version: 0, ..GOOD },
         Answer { version: 2, ..GOOD },
     ] {
-        assert_eq!(start(answer), (Err(STATUS_REVISION_MISMATCH), 1), "{answer:?}");
+        assert_eq!(
+            start(answer),
+            (Err(STATUS_REVISION_MISMATCH), 1),
+            "{answer:?}"
+        );
     }
 }
 
@@ -186,7 +194,10 @@ fn a_newer_version_is_there_whole_and_given_back_once() {
     // What is not larger and newer than the first is the first.
     for version in [
         InterfaceVersion { size: 360, ..NEWER },
-        InterfaceVersion { version: 1, ..NEWER },
+        InterfaceVersion {
+            version: 1,
+            ..NEWER
+        },
         InterfaceVersion::V1,
     ] {
         let seen = queried(GOOD, version);

@@ -84,8 +84,18 @@ fn a_value_is_made_where_it_stays_once_there_is_memory() {
         let boxed = PoolBox::try_new_from(3, TAG, |number| number + 1).expect("memory");
         assert_eq!(*boxed, 4);
     });
-    out_of_memory(move |_, _| assert_eq!(PoolBox::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
-    out_of_memory(move |_, _| assert_eq!(PoolArc::try_new_with(TAG, made).err(), Some(Error::NoMemory)));
+    out_of_memory(move |_, _| {
+        assert_eq!(
+            PoolBox::try_new_with(TAG, made).err(),
+            Some(Error::NoMemory)
+        )
+    });
+    out_of_memory(move |_, _| {
+        assert_eq!(
+            PoolArc::try_new_with(TAG, made).err(),
+            Some(Error::NoMemory)
+        )
+    });
     out_of_memory(move |_, _| {
         let refused = PoolArc::try_new_from(5, TAG, |_| made()).err();
         assert_eq!(refused.expect("no memory").0, 5);
@@ -201,7 +211,9 @@ fn rundown_waits_for_those_who_hold_it_and_refuses_the_rest() {
         assert!(rundown.0.try_acquire().is_none());
         thread.join();
     });
-    out_of_memory(|_, _| assert!(Rundown::try_new(TAG).is_err_and(|error| error == Error::NoMemory)));
+    out_of_memory(|_, _| {
+        assert!(Rundown::try_new(TAG).is_err_and(|error| error == Error::NoMemory))
+    });
 }
 
 struct SendOnly<T>(T);
@@ -310,7 +322,15 @@ fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
         assert_eq!((view.len(), view.is_empty()), (8192, false));
         assert_eq!(view.read::<[u8; 32]>(4090), Some([0; 32]));
         let text: Vec<u8> = (0..=255).collect();
-        for (offset, length) in [(0, 256), (1, 255), (3, 17), (4095, 2), (7, 8), (8, 7), (5, 0)] {
+        for (offset, length) in [
+            (0, 256),
+            (1, 255),
+            (3, 17),
+            (4095, 2),
+            (7, 8),
+            (8, 7),
+            (5, 0),
+        ] {
             assert_eq!(buffer.write(offset, &text[..length]), length);
             let mut copy = vec![0xEE; length + 1];
             let part = view.part(offset, length).expect("within");
@@ -403,7 +423,8 @@ fn a_status_prints_its_name_and_number_and_every_error_has_a_status() {
     ];
     let texts: std::collections::BTreeSet<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), errors.len());
-    let statuses: std::collections::BTreeSet<_> = errors.iter().map(|error| error.status().0).collect();
+    let statuses: std::collections::BTreeSet<_> =
+        errors.iter().map(|error| error.status().0).collect();
     assert_eq!(statuses.len(), errors.len());
     assert!(errors[1..].iter().all(|error| !error.status().is_success()));
 }

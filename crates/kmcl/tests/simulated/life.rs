@@ -22,7 +22,10 @@ fn a_channel_is_enabled_again_after_it_was_disabled() {
             guest.wait_for("post-started", |counts| &counts.post_started, round);
             guest.wait_for("replies", |counts| &counts.replies, round);
             let sender = guest.state(|state, irql| state.sender(irql));
-            guest.system.power_down(guest.pdo).expect("the device sleeps");
+            guest
+                .system
+                .power_down(guest.pdo)
+                .expect("the device sleeps");
             for count in [
                 guest.count(|counts| &counts.opened),
                 guest.count(|counts| &counts.started),
@@ -36,7 +39,9 @@ fn a_channel_is_enabled_again_after_it_was_disabled() {
             guest.state(|_, irql| {
                 let sender = sender.expect("the channel was open");
                 let packet = sender.packet().expect("a packet");
-                let failed = packet.send_static(b"nobody").expect_err("the channel is closed");
+                let failed = packet
+                    .send_static(b"nobody")
+                    .expect_err("the channel is closed");
                 assert_eq!(failed.error, Error::NotOpen);
                 let mut reply = [0; 8];
                 assert_eq!(
@@ -109,7 +114,10 @@ fn the_instance_and_the_channels_numbers_can_be_asked_for() {
         let instance = guest
             .ask(|device, irql| device.with_channel(irql, |channel, _| channel.instance()))
             .expect("the channel is enabled");
-        assert_eq!((instance.Data1, instance.Data4), (0x6B6D_636C, *b"kmclkmcl"));
+        assert_eq!(
+            (instance.Data1, instance.Data4),
+            (0x6B6D_636C, *b"kmclkmcl")
+        );
     });
 }
 
@@ -117,7 +125,10 @@ fn the_instance_and_the_channels_numbers_can_be_asked_for() {
 const UNKNOWN: u8 = 0xEE;
 
 /// Reads the GPADL that a message's second word names, and writes an answer to its start.
-#[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a host program owns its channel"
+)]
 fn gpadl_host(channel: HostChannel) {
     while channel.wait_open() {
         while let Ok(packet) = channel.recv() {
@@ -151,27 +162,42 @@ fn the_host_reads_and_writes_a_gpadl_until_it_is_deleted() {
         seeds(10, Options::default(), gpadl_host, move |guest| {
             guest.wait_open();
             guest.state(|state, irql| {
-                let id = state.create_gpadl(by_mdl, irql).expect("the channel is open");
+                let id = state
+                    .create_gpadl(by_mdl, irql)
+                    .expect("the channel is open");
                 let mut message = [0; 16];
                 message[8..12].copy_from_slice(&id.to_le_bytes());
                 let mut reply = [0; 16];
                 let sender = state.sender(irql).expect("the channel is open");
-                assert_eq!(sender.sync_request(&message, &mut reply, None, irql), Ok(16));
+                assert_eq!(
+                    sender.sync_request(&message, &mut reply, None, irql),
+                    Ok(16)
+                );
                 assert_eq!(reply[0], 0);
                 assert_eq!(state.delete_gpadl(irql), Some(7));
-                assert_eq!(sender.sync_request(&message, &mut reply, None, irql), Ok(16));
+                assert_eq!(
+                    sender.sync_request(&message, &mut reply, None, irql),
+                    Ok(16)
+                );
                 assert_eq!(reply[0], UNKNOWN);
-                // Three at a time: the first and the one in the middle go before the channel closes.
+                // Three at a time: the first and the one in the middle go before the channel
+                // closes.
                 for _ in 0..3 {
-                    state.create_gpadl(!by_mdl, irql).expect("the channel is open");
+                    state
+                        .create_gpadl(!by_mdl, irql)
+                        .expect("the channel is open");
                 }
             });
         });
     }
 }
 
-/// Maps the GPADL that the first message names, and uses it until it is told that the channel closes, and a while longer.
-#[allow(clippy::needless_pass_by_value, reason = "a host program owns its channel")]
+/// Maps the GPADL that the first message names, and uses it until it is told that the channel
+/// closes, and a while longer.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a host program owns its channel"
+)]
 fn gpadl_user(channel: HostChannel) {
     while channel.wait_open() {
         let Ok(packet) = channel.recv() else { continue };
@@ -198,12 +224,17 @@ fn closing_waits_for_a_host_that_still_uses_a_gpadl() {
             for round in 1..=2 {
                 guest.wait_for("post-started", |counts| &counts.post_started, round);
                 guest.state(|state, irql| {
-                    let id = state.create_gpadl(by_mdl, irql).expect("the channel is open");
+                    let id = state
+                        .create_gpadl(by_mdl, irql)
+                        .expect("the channel is open");
                     let mut message = [0; 16];
                     message[8..12].copy_from_slice(&id.to_le_bytes());
                     let mut reply = [0; 16];
                     let sender = state.sender(irql).expect("the channel is open");
-                    assert_eq!(sender.sync_request(&message, &mut reply, None, irql), Ok(16));
+                    assert_eq!(
+                        sender.sync_request(&message, &mut reply, None, irql),
+                        Ok(16)
+                    );
                 });
                 guest.ask(Device::disable);
                 assert_eq!(guest.ask(Device::enable), Ok(()));
@@ -222,8 +253,8 @@ fn a_gpadl_outlives_its_channel_as_memory_only() {
         let three = guest.state(|state, irql| {
             let sender = state.sender(irql).expect("the channel is open");
             let mut make = || {
-                let buffer =
-                    HostBuffer::try_new(4096.try_into().unwrap(), Tag::new(*b"KmTs")).expect("memory");
+                let buffer = HostBuffer::try_new(4096.try_into().unwrap(), Tag::new(*b"KmTs"))
+                    .expect("memory");
                 sender
                     .create_gpadl(buffer, Access::ReadWrite, irql)
                     .expect("the channel is open")
@@ -262,7 +293,9 @@ fn the_host_may_take_the_device_away_at_any_time() {
             guest.offer.rescind();
             for _ in 0..10 {
                 guest.try_ask(|device, irql| {
-                    let _ = device.state.send(b"\0anyone", Mode::Transact, How::InPlace, irql);
+                    let _ = device
+                        .state
+                        .send(b"\0anyone", Mode::Transact, How::InPlace, irql);
                     let _ = device.state.create_gpadl(true, irql);
                 });
                 if guest.system.devices().is_empty() {
@@ -297,7 +330,10 @@ fn the_handler_outlives_a_completion_that_has_given_the_last_packet_up() {
                     .state(|state, irql| state.send(&[0; 8], Mode::Notify, How::Allocated, irql))
                     .expect("the channel is open");
             }
-            guest.system.remove_device(guest.pdo).expect("the device goes");
+            guest
+                .system
+                .remove_device(guest.pdo)
+                .expect("the device goes");
             assert_eq!(state.counts.completed.load(Ordering::Relaxed), 3);
             assert_eq!(state.counts.ended.load(Ordering::Relaxed), 2);
             as_driver(guest.driver, |_| drop(state));

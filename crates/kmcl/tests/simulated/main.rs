@@ -1,4 +1,5 @@
-//! The library in the simulated kernel: a small driver on it over many seeds, and each of its types by itself.
+//! The library in the simulated kernel: a small driver on it over many seeds, and each of its types
+//! by itself.
 
 mod driver;
 mod faults;

@@ -10,7 +10,8 @@ use ntsim::vmbus::{HostChannel, Offer, backends};
 use ntsim::{Config, Machine};
 use wdk_sys_lite::ntddk::KeQueryInterruptTime;
 use wdk_sys_lite::{
-    NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_IO_TIMEOUT, STATUS_REVISION_MISMATCH, STATUS_TIMEOUT,
+    NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_IO_TIMEOUT, STATUS_REVISION_MISMATCH,
+    STATUS_TIMEOUT,
 };
 
 use crate::driver::{self, Device, Handshake, Options, Target};
@@ -39,7 +40,8 @@ fn failed(status: NTSTATUS) -> Readiness {
 fn a_channel_is_ready_when_the_handler_says_so_each_time_that_it_is_enabled() {
     seeds(20, with(Handshake::Ends), backends::echo, |guest| {
         for round in 1..=3 {
-            // Both ways in which a device may wait: with the channel opening meanwhile, or open already.
+            // Both ways in which a device may wait: with the channel opening meanwhile, or open
+            // already.
             assert_eq!(wait(guest, false, None), Readiness::Ready);
             assert!(guest.count(|counts| &counts.started) >= round);
             assert_eq!(wait(guest, true, Some(TENTH)), Readiness::Ready);
@@ -47,7 +49,9 @@ fn a_channel_is_ready_when_the_handler_says_so_each_time_that_it_is_enabled() {
             assert_eq!(wait(guest, false, Some(0)), Readiness::Ready);
             guest.ask(Device::disable);
             assert_eq!(wait(guest, false, None), Readiness::Closed, "there is none");
-            guest.ask(Device::enable).expect("the channel is enabled again");
+            guest
+                .ask(Device::enable)
+                .expect("the channel is enabled again");
         }
     });
 }
@@ -108,7 +112,10 @@ fn a_channel_that_closes_meanwhile_ends_the_wait() {
         )
         .expect_finished();
     }
-    assert!(waits.load(Ordering::Relaxed) >= 5, "{waits:?} of 20 could wait");
+    assert!(
+        waits.load(Ordering::Relaxed) >= 5,
+        "{waits:?} of 20 could wait"
+    );
 }
 
 #[test]
@@ -156,13 +163,18 @@ fn whoever_waits_learns_why_a_channel_cannot_be_used() {
         assert_eq!(wait(guest, false, None), expected);
         assert_eq!(wait(guest, true, None), expected);
     });
-    seeds(10, fails(Handshake::Fails, false), backends::echo, |guest| {
-        let expected = failed(STATUS_REVISION_MISMATCH);
-        assert_eq!(wait(guest, true, None), expected);
-        // That the channel is then closed is no better answer.
-        guest.system.sleep(Duration::from_millis(1));
-        assert_eq!(wait(guest, true, None), expected);
-    });
+    seeds(
+        10,
+        fails(Handshake::Fails, false),
+        backends::echo,
+        |guest| {
+            let expected = failed(STATUS_REVISION_MISMATCH);
+            assert_eq!(wait(guest, true, None), expected);
+            // That the channel is then closed is no better answer.
+            guest.system.sleep(Duration::from_millis(1));
+            assert_eq!(wait(guest, true, None), expected);
+        },
+    );
     let with_target = Options {
         target: Some(Target(TYPE, None)),
         ..Options::default()
@@ -209,7 +221,9 @@ fn a_device_whose_channel_does_not_open_in_time_does_not_start() {
                 };
                 let offer = system.offer(offer, backends::echo);
                 let pdo = offer.pdo().expect("the bus driver makes a device").id;
-                let status = system.wait_started(pdo).expect_err("there is no channel to use");
+                let status = system
+                    .wait_started(pdo)
+                    .expect_err("there is no channel to use");
                 assert_eq!(status, expected);
                 let leaks = system.unload_driver(driver).expect("the driver unloads");
                 assert!(leaks.is_empty(), "{leaks:?}");

@@ -66,7 +66,9 @@ fn a_packet_sent_again_in_its_completion_takes_no_entry_from_the_list() {
                 guest.wait_open();
                 guest.wait_for("replies", |counts| &counts.replies, 21);
                 let counters = guest
-                    .ask(|device, irql| device.with_channel(irql, |channel, _| channel.lookaside_counters()))
+                    .ask(|device, irql| {
+                        device.with_channel(irql, |channel, _| channel.lookaside_counters())
+                    })
                     .expect("the channel is enabled");
                 // The message of `started`, sent 21 times.
                 assert_eq!(counters.allocates, 1);
@@ -79,7 +81,11 @@ fn a_packet_sent_again_in_its_completion_takes_no_entry_from_the_list() {
                     guest.wait_for("completed", |counts| &counts.completed, before + 21);
                 }
                 let after = guest
-                    .state(|state, irql| state.sender(irql).and_then(|sender| sender.lookaside_counters()))
+                    .state(|state, irql| {
+                        state
+                            .sender(irql)
+                            .and_then(|sender| sender.lookaside_counters())
+                    })
                     .expect("the channel is there");
                 assert_eq!(after.allocates, 3);
                 // The entry of the last completion may still be under way.
@@ -107,8 +113,12 @@ fn messages_are_refused_by_length_before_anything_is_sent() {
                 state.send(&[], Mode::Notify, How::Allocated, irql),
                 Err(Error::InvalidLength)
             );
-            let invalid = Error::Status(kmcl::status::Status(wdk_sys_lite::STATUS_INVALID_PARAMETER));
-            assert_eq!(state.send(&[1], Mode::Notify, How::External, irql), Err(invalid));
+            let invalid =
+                Error::Status(kmcl::status::Status(wdk_sys_lite::STATUS_INVALID_PARAMETER));
+            assert_eq!(
+                state.send(&[1], Mode::Notify, How::External, irql),
+                Err(invalid)
+            );
             // External data that cannot be described: the message is not sent without it.
             assert_eq!(
                 state.send(&[1], Mode::Transact, How::TooMuchExternal, irql),
@@ -161,7 +171,8 @@ fn a_synchronous_request_gives_the_reply_or_says_why_not() {
     });
 }
 
-/// Sends one message of each kind and waits until each is completed, with the transactions' numbers.
+/// Sends one message of each kind and waits until each is completed, with the transactions'
+/// numbers.
 fn all_orders(channel: &HostChannel) {
     while channel.wait_open() {
         let mut asked = Vec::new();
@@ -287,7 +298,8 @@ fn no_host_that_breaks_the_protocol_stops_the_guest() {
                         guest.try_ask(|device, irql| {
                             let state = &device.state;
                             let _ = state.send(&[0; 40], Mode::Transact, How::Allocated, irql);
-                            let _ = state.send(&[order::DETACH; 40], Mode::Notify, How::InPlace, irql);
+                            let _ =
+                                state.send(&[order::DETACH; 40], Mode::Notify, How::InPlace, irql);
                             let _ = state.send_copied(&[0; 200], irql);
                         });
                         guest.system.sleep(Duration::from_micros(100));
@@ -314,7 +326,9 @@ fn slow_and_full_and_vanishing_hosts_lose_nothing() {
                     }
                     let _ = state.send(&[0; 64], Mode::Notify, How::Allocated, irql);
                 });
-                guest.system.sleep(Duration::from_micros(guest.system.random(30)));
+                guest
+                    .system
+                    .sleep(Duration::from_micros(guest.system.random(30)));
             }
             let numbers = guest.try_ask(|device, irql| {
                 device.disable(irql);

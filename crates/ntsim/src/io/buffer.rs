@@ -6,14 +6,15 @@
 //!   neither     the user's address, as it is
 //! ```
 //!
-//! All of it is gone the moment the request is completed, so a driver that touches a buffer later faults.
+//! All of it is gone the moment the request is completed, so a driver that touches a buffer later
+//! faults.
 
 use std::cell::Cell;
 use std::ptr::NonNull;
 
 use wdk_sys_lite::{
-    _MDL, _WDF_DEVICE_IO_TYPE, METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_NEITHER, METHOD_OUT_DIRECT,
-    NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, WDF_DEVICE_IO_TYPE,
+    _MDL, _WDF_DEVICE_IO_TYPE, METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_NEITHER,
+    METHOD_OUT_DIRECT, NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, WDF_DEVICE_IO_TYPE,
 };
 
 use crate::kernel::{kernel, try_kernel};
@@ -103,7 +104,8 @@ impl SystemBuffer {
 }
 
 impl Drop for SystemBuffer {
-    /// After the machine's end, with a request that was still pending, its memory is gone as a whole.
+    /// After the machine's end, with a request that was still pending, its memory is gone as a
+    /// whole.
     fn drop(&mut self) {
         if try_kernel().is_some() {
             mm::pool::free(self.pointer, Owner::Io);
@@ -111,7 +113,8 @@ impl Drop for SystemBuffer {
     }
 }
 
-/// A user's buffer in pages of guest memory, at a random place within its first page as users' buffers are.
+/// A user's buffer in pages of guest memory, at a random place within its first page as users'
+/// buffers are.
 pub(crate) struct UserMemory {
     pages: mm::pages::KernelPages,
     offset: usize,
@@ -278,8 +281,8 @@ impl Buffers {
         mdl.ok_or(STATUS_INSUFFICIENT_RESOURCES)
     }
 
-    /// Gives the user what the driver produced: `count` bytes of the system buffer if `copy_back`, and all of what the driver
-    /// could write directly.
+    /// Gives the user what the driver produced: `count` bytes of the system buffer if `copy_back`,
+    /// and all of what the driver could write directly.
     pub(crate) fn copy_out(&self, output: &mut [u8], count: usize, copy_back: bool) {
         match (&self.system, &self.direct, &self.user_output) {
             (_, Some(direct), _) => direct.memory.copy_out(output),

@@ -91,9 +91,11 @@ impl FileObject {
         &raw mut **packet.get_or_insert_with(|| Box::new(zeroed_file_object()))
     }
 
-    /// The last handle is closed: cleanup, cancellation of what is pending, and close when nothing is pending any more.
+    /// The last handle is closed: cleanup, cancellation of what is pending, and close when nothing
+    /// is pending any more.
     ///
-    /// In the closing thread, at `PASSIVE_LEVEL`. No text says whether cancellation comes before the cleanup or after it.
+    /// In the closing thread, at `PASSIVE_LEVEL`. No text says whether cancellation comes before
+    /// the cleanup or after it.
     pub(super) fn last_handle_closed(self: &Rc<Self>) {
         let cancel_first = kernel().sched.random(2) == 0;
         if cancel_first {
@@ -109,7 +111,8 @@ impl FileObject {
         }
     }
 
-    /// Cancels every request of this file (`CancelIoEx` without an OVERLAPPED); how many there were.
+    /// Cancels every request of this file (`CancelIoEx` without an OVERLAPPED); how many there
+    /// were.
     pub(super) fn cancel_all(self: &Rc<Self>) -> usize {
         let irps = kernel().io.irps_where(|irp| Rc::ptr_eq(&irp.file, self));
         for irp in &irps {
@@ -122,11 +125,14 @@ impl FileObject {
         self.pending.set(self.pending.get().saturating_sub(1));
         kernel().sched.wake(self.key);
         if self.pending.get() == 0 && self.cleaned_up.get() && self.open.get() {
-            // The last reference goes in the context of the completion, whatever that is; the close needs a thread.
+            // The last reference goes in the context of the completion, whatever that is; the close
+            // needs a thread.
             let file = Rc::clone(self);
             kernel()
                 .sched
-                .spawn(ContextKind::SystemThread, "deferred close", move || file.close());
+                .spawn(ContextKind::SystemThread, "deferred close", move || {
+                    file.close()
+                });
         }
     }
 

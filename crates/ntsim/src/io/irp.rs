@@ -10,7 +10,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    _IRP, _WDF_REQUEST_TYPE, NT_ERROR, NTSTATUS, PIRP, STATUS_PENDING, STATUS_SUCCESS, WDF_REQUEST_TYPE,
+    _IRP, _WDF_REQUEST_TYPE, NT_ERROR, NTSTATUS, PIRP, STATUS_PENDING, STATUS_SUCCESS,
+    WDF_REQUEST_TYPE,
 };
 
 use crate::bugcheck::{StopCode, bug_check};
@@ -63,7 +64,9 @@ impl Operation {
             Self::Create => "IRP_MJ_CREATE".to_owned(),
             Self::Read { length } => format!("IRP_MJ_READ of {length} bytes"),
             Self::Write { length } => format!("IRP_MJ_WRITE of {length} bytes"),
-            Self::DeviceControl { code, .. } => format!("IRP_MJ_DEVICE_CONTROL with code {code:#x}"),
+            Self::DeviceControl { code, .. } => {
+                format!("IRP_MJ_DEVICE_CONTROL with code {code:#x}")
+            }
         }
     }
 }
@@ -175,7 +178,11 @@ impl Irp {
     /// Which request this is and where, in a sentence.
     #[must_use]
     pub fn describe(&self) -> String {
-        let cancelled = if self.cancelled.get() { ", cancelled" } else { "" };
+        let cancelled = if self.cancelled.get() {
+            ", cancelled"
+        } else {
+            ""
+        };
         format!(
             "request {}: {} from {}{cancelled}, {}",
             self.id,
@@ -191,7 +198,8 @@ impl Irp {
         &raw mut **packet.get_or_insert_with(Box::default)
     }
 
-    /// `IoSetCancelRoutine` with a routine: false, and nothing set, if the request is cancelled already.
+    /// `IoSetCancelRoutine` with a routine: false, and nothing set, if the request is cancelled
+    /// already.
     pub(crate) fn set_cancel_routine(&self, routine: impl FnOnce() + 'static) -> bool {
         if self.cancelled.get() {
             return false;
@@ -200,7 +208,8 @@ impl Irp {
         true
     }
 
-    /// `IoSetCancelRoutine` with null: false if the routine is gone, because it runs or is about to.
+    /// `IoSetCancelRoutine` with null: false if the routine is gone, because it runs or is about
+    /// to.
     pub(crate) fn clear_cancel_routine(&self) -> bool {
         self.cancel_routine.borrow_mut().take().is_some()
     }
@@ -221,8 +230,13 @@ impl Irp {
 
     /// `IoCompleteRequest`. At any IRQL up to `DISPATCH_LEVEL`.
     pub(crate) fn complete(&self, status: NTSTATUS, information: usize) {
-        // A driver cannot get here twice: the framework's request gives its packet up at the first completion.
-        debug_assert!(!self.completed.get(), "{} was completed twice", self.describe());
+        // A driver cannot get here twice: the framework's request gives its packet up at the first
+        // completion.
+        debug_assert!(
+            !self.completed.get(),
+            "{} was completed twice",
+            self.describe()
+        );
         let kernel = kernel();
         if status == STATUS_PENDING && kernel.config.verifier {
             bug_check(
@@ -231,14 +245,19 @@ impl Irp {
                 format!("{} was completed with STATUS_PENDING", self.describe()),
             );
         }
-        // Set only if the driver has completed it while cancelable, which the framework's verifier finds.
+        // Set only if the driver has completed it while cancelable, which the framework's verifier
+        // finds.
         self.clear_cancel_routine();
         self.completed.set(true);
         self.place.set("completed");
         self.status.set(status);
         self.information.set(information);
         let buffers = std::mem::take(&mut *self.buffers.borrow_mut());
-        buffers.copy_out(&mut self.output.borrow_mut(), information, !NT_ERROR(status));
+        buffers.copy_out(
+            &mut self.output.borrow_mut(),
+            information,
+            !NT_ERROR(status),
+        );
         drop(buffers);
         self.packet.borrow_mut().take();
         kernel.io.irps.borrow_mut().remove(&self.id);

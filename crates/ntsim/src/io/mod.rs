@@ -1,4 +1,5 @@
-//! The I/O manager: requests (IRPs), file objects, handles, and the simulated user-mode processes that hold them.
+//! The I/O manager: requests (IRPs), file objects, handles, and the simulated user-mode processes
+//! that hold them.
 //!
 //! ```text
 //!   process --open--> FileObject --read, write, control--> Irp --> the framework's queues --> driver
@@ -47,7 +48,11 @@ impl State {
     /// Every request that is not completed, in a sentence each.
     #[must_use]
     pub fn pending_requests(&self) -> Vec<String> {
-        self.irps.borrow().values().map(|irp| irp.describe()).collect()
+        self.irps
+            .borrow()
+            .values()
+            .map(|irp| irp.describe())
+            .collect()
     }
 
     /// The request whose completion somebody waits for by a key.

@@ -1,14 +1,17 @@
 //! Simulated user-mode processes: threads, handles, and the I/O that a program does.
 //!
-//! A program is a closure; what it calls here are the system services, in the thread's own context. Data is in ordinary
-//! vectors: the kernel's side copies it or puts it into pages that the driver reaches through an MDL.
+//! A program is a closure; what it calls here are the system services, in the thread's own context.
+//! Data is in ordinary vectors: the kernel's side copies it or puts it into pages that the driver
+//! reaches through an MDL.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use wdk_sys_lite::{GUID, NT_SUCCESS, NTSTATUS, STATUS_INVALID_HANDLE, STATUS_OBJECT_NAME_NOT_FOUND};
+use wdk_sys_lite::{
+    GUID, NT_SUCCESS, NTSTATUS, STATUS_INVALID_HANDLE, STATUS_OBJECT_NAME_NOT_FOUND,
+};
 
 use crate::bugcheck::{StopCode, bug_check};
 use crate::export::PASSIVE_LEVEL;
@@ -41,7 +44,8 @@ pub struct File {
 pub struct Pending(Rc<Irp>);
 
 impl System {
-    /// Starts a process with one thread. When its last thread ends, what it has open is cancelled, awaited and closed.
+    /// Starts a process with one thread. When its last thread ends, what it has open is cancelled,
+    /// awaited and closed.
     pub fn spawn_process(&self, name: &str, program: impl FnOnce(&Process) + 'static) -> Thread {
         let _ = self;
         Process(Rc::new(Inner {
@@ -57,10 +61,14 @@ impl Process {
     fn start(&self, name: String, program: impl FnOnce(&Process) + 'static) -> Thread {
         let process = self.clone();
         process.0.threads.set(process.0.threads.get() + 1);
-        Thread(kernel().sched.spawn(ContextKind::UserThread, name, move || {
-            program(&process);
-            process.thread_ends();
-        }))
+        Thread(
+            kernel()
+                .sched
+                .spawn(ContextKind::UserThread, name, move || {
+                    program(&process);
+                    process.thread_ends();
+                }),
+        )
     }
 
     /// The machine that the process runs in.
@@ -85,7 +93,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// `STATUS_OBJECT_NAME_NOT_FOUND` without such an interface; what the driver's create failed with.
+    /// `STATUS_OBJECT_NAME_NOT_FOUND` without such an interface; what the driver's create failed
+    /// with.
     pub fn open(&self, class: &GUID) -> Result<File, NTSTATUS> {
         self.open_if(class, |_| true)
     }
@@ -97,7 +106,10 @@ impl Process {
                 .find(|device| wanted(&device.body::<Device>()))
                 .ok_or(STATUS_OBJECT_NAME_NOT_FOUND)?;
             let object = FileObject::open(&device)?;
-            self.0.handles.borrow_mut().insert(object.id, Rc::clone(&object));
+            self.0
+                .handles
+                .borrow_mut()
+                .insert(object.id, Rc::clone(&object));
             Ok(File {
                 process: self.clone(),
                 object,
@@ -129,7 +141,8 @@ impl Process {
         kernel().sched.random(bound.max(1))
     }
 
-    /// A thread's rundown: its requests are cancelled and awaited. The last thread takes the handles with it.
+    /// A thread's rundown: its requests are cancelled and awaited. The last thread takes the
+    /// handles with it.
     fn thread_ends(&self) {
         let thread = kernel().sched.current().id;
         let irps = kernel().io.irps_where(|irp| irp.thread == thread);
@@ -189,10 +202,21 @@ impl File {
         output: Vec<u8>,
     ) -> Result<Pending, NTSTATUS> {
         service(|| {
-            if !self.process.0.handles.borrow().contains_key(&self.object.id) {
+            if !self
+                .process
+                .0
+                .handles
+                .borrow()
+                .contains_key(&self.object.id)
+            {
                 return Err(STATUS_INVALID_HANDLE);
             }
-            Ok(Pending(self.object.send(operation, method, buffers()?, output)))
+            Ok(Pending(self.object.send(
+                operation,
+                method,
+                buffers()?,
+                output,
+            )))
         })
     }
 
@@ -200,7 +224,8 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Only if the request could not be sent at all: no memory, or the process has closed the handle by ending.
+    /// Only if the request could not be sent at all: no memory, or the process has closed the
+    /// handle by ending.
     pub fn start_read(&self, length: usize) -> Result<Pending, NTSTATUS> {
         self.start_read_into(vec![0; length])
     }
@@ -212,7 +237,9 @@ impl File {
     /// As [`File::start_read`].
     pub fn start_read_into(&self, buffer: Vec<u8>) -> Result<Pending, NTSTATUS> {
         let method = Method::of_io_type(self.device().settings.read_write_io, true);
-        let operation = Operation::Read { length: buffer.len() };
+        let operation = Operation::Read {
+            length: buffer.len(),
+        };
         let buffers = Buffers::new(method, &[], &buffer);
         self.start(operation, method, || buffers, buffer)
     }
@@ -225,24 +252,41 @@ impl File {
     pub fn start_write(&self, data: &[u8]) -> Result<Pending, NTSTATUS> {
         let method = Method::of_io_type(self.device().settings.read_write_io, false);
         let operation = Operation::Write { length: data.len() };
-        self.start(operation, method, || Buffers::for_write(method, data), Vec::new())
+        self.start(
+            operation,
+            method,
+            || Buffers::for_write(method, data),
+            Vec::new(),
+        )
     }
 
-    /// Starts a device control with an output buffer of `output_length` bytes, which are zero before.
+    /// Starts a device control with an output buffer of `output_length` bytes, which are zero
+    /// before.
     ///
     /// # Errors
     ///
     /// As [`File::start_read`].
-    pub fn start_ioctl(&self, code: u32, input: &[u8], output_length: usize) -> Result<Pending, NTSTATUS> {
+    pub fn start_ioctl(
+        &self,
+        code: u32,
+        input: &[u8],
+        output_length: usize,
+    ) -> Result<Pending, NTSTATUS> {
         self.start_ioctl_with(code, input, vec![0; output_length])
     }
 
-    /// Starts a device control with a second buffer that already holds something: what a `METHOD_IN_DIRECT` driver reads.
+    /// Starts a device control with a second buffer that already holds something: what a
+    /// `METHOD_IN_DIRECT` driver reads.
     ///
     /// # Errors
     ///
     /// As [`File::start_read`].
-    pub fn start_ioctl_with(&self, code: u32, input: &[u8], buffer: Vec<u8>) -> Result<Pending, NTSTATUS> {
+    pub fn start_ioctl_with(
+        &self,
+        code: u32,
+        input: &[u8],
+        buffer: Vec<u8>,
+    ) -> Result<Pending, NTSTATUS> {
         let method = Method::of_control_code(code);
         let operation = Operation::DeviceControl {
             code,
@@ -288,11 +332,18 @@ impl File {
     /// # Errors
     ///
     /// As [`File::read`].
-    pub fn ioctl(&self, code: u32, input: &[u8], output_length: usize) -> Result<Vec<u8>, NTSTATUS> {
-        succeeded(self.start_ioctl(code, input, output_length)?.wait()).map(|completion| completion.data)
+    pub fn ioctl(
+        &self,
+        code: u32,
+        input: &[u8],
+        output_length: usize,
+    ) -> Result<Vec<u8>, NTSTATUS> {
+        succeeded(self.start_ioctl(code, input, output_length)?.wait())
+            .map(|completion| completion.data)
     }
 
-    /// Cancels every request on this handle (`CancelIoEx`), and says how many there were. It does not wait for them.
+    /// Cancels every request on this handle (`CancelIoEx`), and says how many there were. It does
+    /// not wait for them.
     #[must_use = "how many requests there were to cancel"]
     pub fn cancel_all(&self) -> usize {
         service(|| self.object.cancel_all())
@@ -326,14 +377,18 @@ impl Pending {
         self.0.result()
     }
 
-    /// Waits for the completion, but not for longer than `timeout` of virtual time; the request itself if that was not enough.
+    /// Waits for the completion, but not for longer than `timeout` of virtual time; the request
+    /// itself if that was not enough.
     ///
     /// # Errors
     ///
     /// The request, which is still pending.
     pub fn wait_for(self, timeout: Duration) -> Result<Completion, Self> {
         let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX / 2);
-        if service(|| self.0.wait_until(kernel().sched.now().saturating_add(timeout))) {
+        if service(|| {
+            self.0
+                .wait_until(kernel().sched.now().saturating_add(timeout))
+        }) {
             Ok(self.0.result())
         } else {
             Err(self)
@@ -346,7 +401,8 @@ impl Pending {
         self.0.is_completed()
     }
 
-    /// Cancels it (`CancelIoEx`), without waiting; false if it was completed already. Its status says what became of it.
+    /// Cancels it (`CancelIoEx`), without waiting; false if it was completed already. Its status
+    /// says what became of it.
     #[must_use = "whether there was something to cancel"]
     pub fn cancel(&self) -> bool {
         service(|| {

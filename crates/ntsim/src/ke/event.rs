@@ -1,14 +1,16 @@
 //! Events, waits and delays.
 //!
-//! An event is the real dispatcher header: type, size, state, and a wait list that points to itself (the scheduler keeps
-//! who waits). One that says otherwise was never initialised, was moved or was overwritten.
+//! An event is the real dispatcher header: type, size, state, and a wait list that points to itself
+//! (the scheduler keeps who waits). One that says otherwise was never initialised, was moved or was
+//! overwritten.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use wdk_sys_lite::{
-    _EVENT_TYPE, _KEVENT, _LIST_ENTRY, BOOLEAN, EVENT_TYPE, KPRIORITY, KPROCESSOR_MODE, KWAIT_REASON, LONG,
-    NTSTATUS, PLARGE_INTEGER, PRKEVENT, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT, UCHAR,
+    _EVENT_TYPE, _KEVENT, _LIST_ENTRY, BOOLEAN, EVENT_TYPE, KPRIORITY, KPROCESSOR_MODE,
+    KWAIT_REASON, LONG, NTSTATUS, PLARGE_INTEGER, PRKEVENT, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT,
+    UCHAR,
 };
 
 use crate::bugcheck::{StopCode, bug_check, verifier_violation};
@@ -40,15 +42,23 @@ impl Checked {
         if event.is_null() || !event.is_aligned() {
             invalid("event", address, "is null or not aligned");
         }
-        // SAFETY: aligned; memory that does not exist is the driver's fault. The members are plain numbers and pointers.
+        // SAFETY: aligned; memory that does not exist is the driver's fault. The members are plain
+        // numbers and pointers.
         let (kind, size, list) = unsafe {
             let header = &raw const (*event).Header;
             let bytes = (*header).__bindgen_anon_1.__bindgen_anon_1;
-            (bytes.Type, bytes.__bindgen_anon_2.Size, (*header).WaitListHead)
+            (
+                bytes.Type,
+                bytes.__bindgen_anon_2.Size,
+                (*header).WaitListHead,
+            )
         };
         // SAFETY: only the address is computed.
         let own = unsafe { &raw mut (*event).Header.WaitListHead };
-        let known = [_EVENT_TYPE::NotificationEvent, _EVENT_TYPE::SynchronizationEvent];
+        let known = [
+            _EVENT_TYPE::NotificationEvent,
+            _EVENT_TYPE::SynchronizationEvent,
+        ];
         if !known.contains(&i32::from(kind)) || size != SIZE {
             invalid(
                 "event",
@@ -104,7 +114,13 @@ struct Waiting(usize);
 
 impl Waiting {
     fn new(address: usize) -> Self {
-        *kernel().ke.events.0.borrow_mut().entry(address).or_default() += 1;
+        *kernel()
+            .ke
+            .events
+            .0
+            .borrow_mut()
+            .entry(address)
+            .or_default() += 1;
         Self(address)
     }
 }
@@ -148,7 +164,9 @@ pub(crate) fn deadline(timeout: i64) -> Nanoseconds {
         return now.saturating_add(timeout.unsigned_abs().saturating_mul(100));
     }
     let since_start = timeout.saturating_sub(time::BOOT_TIME);
-    u64::try_from(since_start).unwrap_or_default().saturating_mul(100)
+    u64::try_from(since_start)
+        .unwrap_or_default()
+        .saturating_mul(100)
 }
 
 /// # Safety
@@ -166,7 +184,10 @@ fn wait(object: PVOID, timeout: Option<i64>) -> NTSTATUS {
     if irql >= DISPATCH_LEVEL && timeout != Some(0) {
         let code = if timeout.is_none() { 0x121 } else { 0x122 };
         let message = format!("KeWaitForSingleObject waits at IRQL {irql}");
-        verifier_violation([code, u64::from(irql), object.addr() as u64, 0], message.as_str());
+        verifier_violation(
+            [code, u64::from(irql), object.addr() as u64, 0],
+            message.as_str(),
+        );
         let code = if context.kind == ContextKind::Dpc {
             StopCode::ATTEMPTED_SWITCH_FROM_DPC
         } else {
@@ -205,7 +226,8 @@ nt_export! {
                 format!("the event at {Event:p} is in paged pool"),
             );
         }
-        // SAFETY: aligned, and the driver vouches that it may be written; all-zero bytes are a valid event to start from.
+        // SAFETY: aligned, and the driver vouches that it may be written; all-zero bytes are a
+        // valid event to start from.
         unsafe {
             Event.write_bytes(0, 1);
             let header = &raw mut (*Event).Header;
@@ -218,7 +240,8 @@ nt_export! {
         }
     }
 
-    /// Signals an event; returns its old state. Where a wait is to follow at once the caller must be able to wait.
+    /// Signals an event; returns its old state. Where a wait is to follow at once the caller must
+    /// be able to wait.
     irql(<= DISPATCH_LEVEL) fn KeSetEvent(Event: PRKEVENT, _Increment: KPRIORITY, Wait: BOOLEAN) -> LONG {
         let irql = kernel().sched.current().irql();
         if Wait != 0 && irql > APC_LEVEL {

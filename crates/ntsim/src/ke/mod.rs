@@ -1,7 +1,9 @@
-//! The executive and the kernel's core as drivers call them: IRQL, locks, events, rundown protection, time, strings.
+//! The executive and the kernel's core as drivers call them: IRQL, locks, events, rundown
+//! protection, time, strings.
 //!
-//! Locks, events and rundown references are the real structures in memory of the driver's own. The kernel keeps an
-//! account of each beside it, and so notices one that was never initialised, was moved, or is freed while it is in use.
+//! Locks, events and rundown references are the real structures in memory of the driver's own. The
+//! kernel keeps an account of each beside it, and so notices one that was never initialised, was
+//! moved, or is freed while it is in use.
 
 mod event;
 mod irql;
@@ -61,7 +63,8 @@ fn invalid(kind: &str, address: usize, message: &str) -> ! {
     )
 }
 
-/// A driver without an image: functions of the program's own that run as a driver's, under the same rules.
+/// A driver without an image: functions of the program's own that run as a driver's, under the same
+/// rules.
 #[derive(Clone, Copy, Debug)]
 pub struct CodeDriver(DriverId);
 
@@ -81,7 +84,10 @@ impl CodeDriver {
     }
 
     /// Looks for what it has left, as at the unloading of a driver: a bug check with the verifier.
-    #[allow(clippy::must_use_candidate, reason = "most callers want the check only")]
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "most callers want the check only"
+    )]
     pub fn unload(self) -> Vec<Leak> {
         let leaks = kernel().leaks(self.0);
         if kernel().config.verifier

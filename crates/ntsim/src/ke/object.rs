@@ -1,7 +1,8 @@
 //! References to objects, and handles.
 //!
-//! Whoever makes an object that drivers can reference registers its address. A reference that a driver takes and does
-//! not give back is a leak of the driver's; one too many given back stops the machine.
+//! Whoever makes an object that drivers can reference registers its address. A reference that a
+//! driver takes and does not give back is a leak of the driver's; one too many given back stops the
+//! machine.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -31,7 +32,8 @@ struct Referenced {
 pub struct State(RefCell<BTreeMap<usize, Referenced>>);
 
 impl State {
-    /// Makes an object known, with one reference: its maker's. What `free` does happens after the last.
+    /// Makes an object known, with one reference: its maker's. What `free` does happens after the
+    /// last.
     pub fn register(&self, address: usize, kind: &'static str, free: impl FnOnce() + 'static) {
         let object = Referenced {
             kind,
@@ -46,7 +48,10 @@ impl State {
     /// How many references an object has, its maker's among them; 0 if it does not exist.
     #[must_use]
     pub fn references(&self, address: usize) -> i64 {
-        self.0.borrow().get(&address).map_or(0, |object| object.count)
+        self.0
+            .borrow()
+            .get(&address)
+            .map_or(0, |object| object.count)
     }
 
     /// Gives the maker's reference up. The object goes on to exist while drivers hold others.
@@ -96,7 +101,9 @@ impl State {
             bug_check(
                 StopCode::REFERENCE_BY_POINTER,
                 [0, address as u64, 0, 0],
-                format!("the {kind} at {address:#x} is dereferenced more often than it was referenced"),
+                format!(
+                    "the {kind} at {address:#x} is dereferenced more often than it was referenced"
+                ),
             );
         }
         object.count = count;
@@ -127,8 +134,8 @@ nt_export! {
         kernel().ke.objects.change(Object.addr(), -1)
     }
 
-    /// Closes a handle. Nothing that the simulated system offers to drivers makes one (registry keys and files are the
-    /// framework's), so there is none to close.
+    /// Closes a handle. Nothing that the simulated system offers to drivers makes one (registry
+    /// keys and files are the framework's), so there is none to close.
     irql(== PASSIVE_LEVEL) fn ZwClose(Handle: HANDLE) -> NTSTATUS {
         if kernel().config.verifier {
             bug_check(

@@ -20,7 +20,8 @@ const LINES: usize = 1000;
 /// `VER_PLATFORM_WIN32_NT`.
 const PLATFORM_NT: ULONG = 2;
 
-/// The version of Windows that the simulated system says it is: major, minor and build of Windows Server 2022.
+/// The version of Windows that the simulated system says it is: major, minor and build of Windows
+/// Server 2022.
 #[must_use]
 pub const fn version() -> (u32, u32, u32) {
     (10, 0, 20348)
@@ -28,8 +29,8 @@ pub const fn version() -> (u32, u32, u32) {
 
 /// # Safety
 ///
-/// `format` is null or a string that ends in a zero byte or is longer than the longest line; so is `first` if the format is
-/// `%s`.
+/// `format` is null or a string that ends in a zero byte or is longer than the longest line; so is
+/// `first` if the format is `%s`.
 unsafe fn print(format: PCSTR, first: PCSTR) {
     // SAFETY: says the caller.
     let mut line = unsafe { bytes(format) };
@@ -112,10 +113,10 @@ routines! {
 }
 
 nt_export! {
-    /// Writes to the debug output. Callers pass arguments after the format, as C's variadic functions take them; stable Rust
-    /// cannot define such a function. On x86-64 the first of them is where a second argument is,
-    /// and a number or a pointer: the format `%s`, which `wdk::println!` uses, is followed, and any
-    /// other is written as it is.
+    /// Writes to the debug output. Callers pass arguments after the format, as C's variadic
+    /// functions take them; stable Rust cannot define such a function. On x86-64 the first of them
+    /// is where a second argument is, and a number or a pointer: the format `%s`, which
+    /// `wdk::println!` uses, is followed, and any other is written as it is.
     irql(any) fn DbgPrint(Format: PCSTR, First: PCSTR) -> ULONG {
         // SAFETY: the driver vouches for the strings.
         unsafe { print(Format, First) };
@@ -171,7 +172,8 @@ nt_export! {
         }
     }
 
-    /// Copies as much of a counted string as there is room for, and a terminator if there is room for it too.
+    /// Copies as much of a counted string as there is room for, and a terminator if there is room
+    /// for it too.
     irql(any) fn RtlCopyUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCUNICODE_STRING) {
         // SAFETY: the driver vouches for both strings.
         unsafe {

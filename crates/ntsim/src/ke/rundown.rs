@@ -7,7 +7,8 @@
 //!        `---------------------------- ExReInitializeRundownProtection ----------------------------------------------'
 //! ```
 //!
-//! The reference's word holds twice the count, with bit 0 set from the moment that the run-down begins.
+//! The reference's word holds twice the count, with bit 0 set from the moment that the run-down
+//! begins.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,7 +31,8 @@ const ONE: u64 = 2;
 pub(super) struct State(RefCell<BTreeMap<usize, u64>>);
 
 fn load(reference: PEX_RUNDOWN_REF) -> u64 {
-    // SAFETY: the driver vouches for its reference; memory that does not exist is its fault. Aligned, as `word` checks.
+    // SAFETY: the driver vouches for its reference; memory that does not exist is its fault.
+    // Aligned, as `word` checks.
     unsafe { (*reference).__bindgen_anon_1.Count }
 }
 

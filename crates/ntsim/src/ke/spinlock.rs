@@ -1,7 +1,8 @@
 //! Spin locks, and the order in which they are acquired.
 //!
-//! A free lock is a zero word, a held one is not. Two locks that are acquired in both orders can deadlock even if this
-//! run did not: with the verifier the order of each acquisition is remembered, and a cycle is a finding.
+//! A free lock is a zero word, a held one is not. Two locks that are acquired in both orders can
+//! deadlock even if this run did not: with the verifier the order of each acquisition is
+//! remembered, and a cycle is a finding.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +33,8 @@ pub(super) struct State {
 }
 
 impl State {
-    /// How `to` came to be acquired under `from`, directly or with others between: the place of each step.
+    /// How `to` came to be acquired under `from`, directly or with others between: the place of
+    /// each step.
     fn path(&self, from: usize, to: usize) -> Option<Vec<(&'static str, Trace)>> {
         let after = self.after.borrow();
         let mut before: BTreeMap<usize, usize> = BTreeMap::new();
@@ -57,7 +59,12 @@ impl State {
     }
 
     fn note_order(&self, context: ContextId, lock: usize) {
-        let held = self.held.borrow().get(&context).cloned().unwrap_or_default();
+        let held = self
+            .held
+            .borrow()
+            .get(&context)
+            .cloned()
+            .unwrap_or_default();
         for before in held {
             let known = self
                 .after
@@ -129,7 +136,11 @@ fn acquire(lock: PKSPIN_LOCK) {
         );
     }
     if holder.is_none() && value != FREE {
-        invalid("spin lock", address, "was never initialised, or was overwritten");
+        invalid(
+            "spin lock",
+            address,
+            "was never initialised, or was overwritten",
+        );
     }
     if kernel().config.verifier {
         state.note_order(context.id, address);
@@ -207,7 +218,9 @@ pub(super) fn going_away(address: usize, length: usize) {
     if let Some(lock) = held {
         verifier_violation(
             [0x100B, lock as u64, 0, 0],
-            format!("memory at {address:#x} is freed with the spin lock {lock:#x} in it, which is held"),
+            format!(
+                "memory at {address:#x} is freed with the spin lock {lock:#x} in it, which is held"
+            ),
         );
         state.holders.borrow_mut().remove(&lock);
     }

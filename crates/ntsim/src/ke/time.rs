@@ -7,7 +7,8 @@ use wdk_sys_lite::{
 use crate::kernel::kernel;
 use crate::nt_export;
 
-/// The system time at which the machine starts, in units of 100 ns since 1601: the first moment of 2025.
+/// The system time at which the machine starts, in units of 100 ns since 1601: the first moment of
+/// 2025.
 pub(super) const BOOT_TIME: i64 = 133_801_632_000_000_000;
 
 /// `ALL_PROCESSOR_GROUPS`.

@@ -1,11 +1,14 @@
-//! The kernel's addresses: a range, reserved as it is needed, in which each block of memory has pages of its own.
+//! The kernel's addresses: a range, reserved as it is needed, in which each block of memory has
+//! pages of its own.
 //!
-//! Where the range begins does not depend on the process: a machine that runs alone has the same addresses for the same
-//! seed each time. Machines that run at the same time have ranges a multiple of 64 GiB apart.
+//! Where the range begins does not depend on the process: a machine that runs alone has the same
+//! addresses for the same seed each time. Machines that run at the same time have ranges a multiple
+//! of 64 GiB apart.
 //!
-//! Addresses are handed out upwards and not again before the end is reached, so that a dangling pointer goes on pointing
-//! at nothing. Behind each block lies a page that is never accessible. Freed ranges become inaccessible in a way that
-//! merges them with their neighbours, for the real system limits how many ranges a process has.
+//! Addresses are handed out upwards and not again before the end is reached, so that a dangling
+//! pointer goes on pointing at nothing. Behind each block lies a page that is never accessible.
+//! Freed ranges become inaccessible in a way that merges them with their neighbours, for the real
+//! system limits how many ranges a process has.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -24,8 +27,8 @@ const SIZE: usize = 64 << 30;
 /// How many addresses are reserved at a time: 64 MiB.
 const STEP: usize = 64 << 20;
 
-/// Where the addresses of the first machine of a process begin; those of the machines that run at the same time follow,
-/// [`SIZE`] apart. Linux gives no program addresses there of its own accord.
+/// Where the addresses of the first machine of a process begin; those of the machines that run at
+/// the same time follow, [`SIZE`] apart. Linux gives no program addresses there of its own accord.
 const FIRST: usize = 0x1000_0000_0000;
 
 /// How many machines of a process have their place.
@@ -34,7 +37,8 @@ const PLACES: usize = 1024;
 /// The places that machines have now.
 static TAKEN: Mutex<[bool; PLACES]> = Mutex::new([false; PLACES]);
 
-/// How many freed blocks are remembered for the report of a use after free: of drivers, and of the rest of the system.
+/// How many freed blocks are remembered for the report of a use after free: of drivers, and of the
+/// rest of the system.
 const REMEMBERED: [usize; 2] = [1 << 16, 1 << 12];
 
 /// A pool block's particulars.
@@ -118,7 +122,8 @@ impl Arena {
         address.wrapping_sub(self.start()) < self.reserved
     }
 
-    /// Reserves more addresses behind those that there are. False at the end, or if the real system has no more.
+    /// Reserves more addresses behind those that there are. False at the end, or if the real system
+    /// has no more.
     fn grow(&mut self, bytes: usize) -> bool {
         let more = bytes.next_multiple_of(STEP);
         if self.reserved + more > SIZE {
@@ -198,7 +203,8 @@ impl Arena {
         Some(start)
     }
 
-    /// Takes a region out of use and its addresses away; the caller frees the frames and remembers the region if it likes.
+    /// Takes a region out of use and its addresses away; the caller frees the frames and remembers
+    /// the region if it likes.
     pub(crate) fn unmap(&mut self, start: usize) -> Option<Region> {
         let region = self.live.remove(&start)?;
         self.clear(start, region.pages);
@@ -224,8 +230,8 @@ impl Arena {
     /// Makes addresses inaccessible again.
     fn clear(&self, start: usize, pages: usize) {
         debug_assert!(self.contains(start));
-        // SAFETY: the range is a part of the reservation that no live region covers any more; whoever still points
-        // there is a driver with a dangling pointer, whose fault is caught.
+        // SAFETY: the range is a part of the reservation that no live region covers any more;
+        // whoever still points there is a driver with a dangling pointer, whose fault is caught.
         let result = unsafe {
             libc::mmap(
                 std::ptr::with_exposed_provenance_mut(start),
@@ -272,7 +278,8 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: the reservations are the arena's own and lie one behind the other; the machine that used them is gone.
+        // SAFETY: the reservations are the arena's own and lie one behind the other; the machine
+        // that used them is gone.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.reserved) };
         TAKEN.lock().unwrap_or_else(PoisonError::into_inner)[self.place] = false;
     }
@@ -282,7 +289,8 @@ impl Drop for Arena {
 ///
 /// # Safety
 ///
-/// The range is one live region's, and nobody relies on an access that is taken away, other than to be told of it.
+/// The range is one live region's, and nobody relies on an access that is taken away, other than to
+/// be told of it.
 pub(crate) unsafe fn protect(start: usize, pages: usize, accessible: bool) {
     let protection = if accessible {
         libc::PROT_READ | libc::PROT_WRITE

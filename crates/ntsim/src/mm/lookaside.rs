@@ -1,9 +1,10 @@
 //! Lookaside lists: caches of equal pool blocks, each in a driver's `LOOKASIDE_LIST_EX`.
 //!
-//! Allocating from a list and freeing to it are inline functions of the kit's, so the library carries its own and they
-//! never get here. What gets here are the SLIST operations they use, the list's allocate and free routines, and the
-//! counters that they keep in the structure. From those the kernel adjusts each list's depth, as Windows does: a list
-//! that misses often may hold more entries, an idle one gives its memory back.
+//! Allocating from a list and freeing to it are inline functions of the kit's, so the library
+//! carries its own and they never get here. What gets here are the SLIST operations they use, the
+//! list's allocate and free routines, and the counters that they keep in the structure. From those
+//! the kernel adjusts each list's depth, as Windows does: a list that misses often may hold more
+//! entries, an idle one gives its memory back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,9 +13,9 @@ use std::ptr::NonNull;
 use wdk_sys_lite::{
     _LIST_ENTRY, _POOL_TYPE, EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE,
     EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL, EX_MAXIMUM_LOOKASIDE_DEPTH_BASE, NTSTATUS,
-    PALLOCATE_FUNCTION_EX, PFREE_FUNCTION_EX, PLOOKASIDE_LIST_EX, POOL_TYPE, PSLIST_HEADER, PVOID, SIZE_T,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER_4, STATUS_INVALID_PARAMETER_5, STATUS_SUCCESS,
-    ULONG, USHORT,
+    PALLOCATE_FUNCTION_EX, PFREE_FUNCTION_EX, PLOOKASIDE_LIST_EX, POOL_TYPE, PSLIST_HEADER, PVOID,
+    SIZE_T, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER_4, STATUS_INVALID_PARAMETER_5,
+    STATUS_SUCCESS, ULONG, USHORT,
 };
 
 use crate::bugcheck::{StopCode, bug_check, verifier_violation};
@@ -32,8 +33,9 @@ const MINIMUM_DEPTH: u16 = 4;
 /// An entry holds at least the link with which it hangs on its list.
 const MINIMUM_SIZE: u64 = 8;
 
-/// How often the depths are adjusted. Windows does it every second; a simulated second holds far fewer calls than a real
-/// one, for each takes a scheduling step of virtual time only, so the period is shortened in proportion.
+/// How often the depths are adjusted. Windows does it every second; a simulated second holds far
+/// fewer calls than a real one, for each takes a scheduling step of virtual time only, so the
+/// period is shortened in proportion.
 const PERIOD: Nanoseconds = 1_000_000;
 
 /// A list used less often than this in a period shrinks.
@@ -108,11 +110,17 @@ pub(crate) struct State {
 #[must_use]
 pub fn counters(owner: Owner) -> Counters {
     let state = &kernel().mm.lookaside;
-    let mut sum = state.retired.borrow().get(&owner).copied().unwrap_or_default();
+    let mut sum = state
+        .retired
+        .borrow()
+        .get(&owner)
+        .copied()
+        .unwrap_or_default();
     for (address, listed) in &*state.lists.borrow() {
         if listed.owner == owner {
             sum.lists += 1;
-            // SAFETY: a list in the system-wide list is not freed (that would be a finding), so it may be read.
+            // SAFETY: a list in the system-wide list is not freed (that would be a finding), so it
+            // may be read.
             unsafe { sum.add(std::ptr::with_exposed_provenance_mut(*address)) };
         }
     }
@@ -177,7 +185,10 @@ unsafe fn initialize(list: PLOOKASIDE_LIST_EX, given: Parameters, owner: Owner) 
     if given.size < MINIMUM_SIZE {
         verifier_violation(
             [0xCD, address as u64, given.size, MINIMUM_SIZE],
-            format!("a lookaside list of entries of {} bytes is made", given.size),
+            format!(
+                "a lookaside list of entries of {} bytes is made",
+                given.size
+            ),
         );
     }
     let base = given.pool_type & !4;
@@ -198,7 +209,12 @@ unsafe fn initialize(list: PLOOKASIDE_LIST_EX, given: Parameters, owner: Owner) 
         flags if flags == no_raise => {
             if given.allocate.is_none() {
                 verifier_violation(
-                    [finding::RESERVED_PARAMETER, address as u64, u64::from(flags), 0],
+                    [
+                        finding::RESERVED_PARAMETER,
+                        address as u64,
+                        u64::from(flags),
+                        0,
+                    ],
                     "EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE is undefined for the default allocation routine",
                 );
             }
@@ -212,8 +228,8 @@ unsafe fn initialize(list: PLOOKASIDE_LIST_EX, given: Parameters, owner: Owner) 
     if kernel.should_fail() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    // SAFETY: the caller vouches for the memory, which is aligned; every member is a number or a nullable pointer, so
-    // all-zero bytes are a valid value, into which the rest is written.
+    // SAFETY: the caller vouches for the memory, which is aligned; every member is a number or a
+    // nullable pointer, so all-zero bytes are a valid value, into which the rest is written.
     unsafe {
         list.write_bytes(0, 1);
         let link: *mut _LIST_ENTRY = &raw mut (*list).L.ListEntry;
@@ -246,9 +262,16 @@ fn head_of(list: PLOOKASIDE_LIST_EX) -> PSLIST_HEADER {
 }
 
 fn listed(function: &str, list: PLOOKASIDE_LIST_EX) -> Listed {
-    let found = kernel().mm.lookaside.lists.borrow().get(&list.addr()).copied();
+    let found = kernel()
+        .mm
+        .lookaside
+        .lists
+        .borrow()
+        .get(&list.addr())
+        .copied();
     let Some(listed) = found else {
-        let message = format!("{function} is called for {list:p}, which is no initialised lookaside list");
+        let message =
+            format!("{function} is called for {list:p}, which is no initialised lookaside list");
         verifier_violation([0xCB, list.addr() as u64, 0, 0], message.as_str());
         bug_check(
             StopCode::NTSIM_INVALID_OBJECT,
@@ -286,7 +309,8 @@ unsafe fn drain(list: PLOOKASIDE_LIST_EX, listed: Listed) {
         // SAFETY: says the caller.
         let free = unsafe { (*list).L.__bindgen_anon_5.FreeEx };
         match (free, listed.owner) {
-            // SAFETY: the routine that the driver gave for this list gets an entry that nobody else has.
+            // SAFETY: the routine that the driver gave for this list gets an entry that nobody else
+            // has.
             (Some(free), Owner::Driver(driver)) if listed.own_free => unsafe {
                 call_driver!(driver, "LookasideListFreeEx", free(entry, list));
             },
@@ -339,7 +363,8 @@ pub(crate) fn adjust_if_due() {
 ///
 /// `list` is in the system-wide list.
 unsafe fn adjust(list: PLOOKASIDE_LIST_EX) {
-    // SAFETY: says the caller; nobody else has a reference to the structure, for drivers run on this thread.
+    // SAFETY: says the caller; nobody else has a reference to the structure, for drivers run on
+    // this thread.
     let list = unsafe { &mut (*list).L };
     // SAFETY: a number under either of its names.
     let (all_misses, last_misses) = unsafe {
@@ -355,17 +380,21 @@ unsafe fn adjust(list: PLOOKASIDE_LIST_EX) {
     list.Depth = next_depth(list.Depth, list.MaximumDepth, allocations, misses);
 }
 
-/// A list's depth for the next period: less when it was idle or hardly missed, more in proportion to its misses.
+/// A list's depth for the next period: less when it was idle or hardly missed, more in proportion
+/// to its misses.
 fn next_depth(depth: u16, maximum: u16, allocations: u32, misses: u32) -> u16 {
     if allocations < BUSY {
         return depth.saturating_sub(SHRINKAGE).max(MINIMUM_DEPTH);
     }
-    let per_thousand = u32::try_from(u64::from(misses) * 1000 / u64::from(allocations)).unwrap_or(u32::MAX);
+    let per_thousand =
+        u32::try_from(u64::from(misses) * 1000 / u64::from(allocations)).unwrap_or(u32::MAX);
     if per_thousand < 5 {
         return depth.saturating_sub(1).max(MINIMUM_DEPTH);
     }
     let room = u32::from(maximum.saturating_sub(depth));
-    let growth = (per_thousand.min(1000) * room / 2000 + 5).min(GROWTH).min(room);
+    let growth = (per_thousand.min(1000) * room / 2000 + 5)
+        .min(GROWTH)
+        .min(room);
     depth.saturating_add(u16::try_from(growth).unwrap_or_default())
 }
 
@@ -382,7 +411,9 @@ pub(crate) fn going_away(address: usize, length: usize) {
     if let Some(list) = found {
         verifier_violation(
             [0xCC, list as u64, address as u64, length as u64],
-            format!("memory at {address:#x} is freed with the active lookaside list {list:#x} in it"),
+            format!(
+                "memory at {address:#x} is freed with the active lookaside list {list:#x} in it"
+            ),
         );
         kernel().mm.lookaside.lists.borrow_mut().remove(&list);
     }
@@ -423,8 +454,8 @@ fn new_entry(pool_type: POOL_TYPE, bytes: SIZE_T, tag: ULONG, list: PLOOKASIDE_L
         }
         return std::ptr::null_mut();
     };
-    // SAFETY: the block has just been allocated with this length, and nobody else knows it. What a list hands out is
-    // not zeroed.
+    // SAFETY: the block has just been allocated with this length, and nobody else knows it. What a
+    // list hands out is not zeroed.
     unsafe { block.write_bytes(0xCD, length) };
     block.as_ptr().cast()
 }
@@ -452,21 +483,32 @@ unsafe extern "C" fn default_allocate(
 
 /// The free routine of a list that has none of its own.
 unsafe extern "C" fn default_free(buffer: PVOID, list: PLOOKASIDE_LIST_EX) {
-    let _call = export::enter("LookasideListFreeEx", IrqlRule::AtMost(export::DISPATCH_LEVEL));
+    let _call = export::enter(
+        "LookasideListFreeEx",
+        IrqlRule::AtMost(export::DISPATCH_LEVEL),
+    );
     pool::free_checked(buffer.addr(), None, owner_of(list));
 }
 
-/// A lookaside list of the kernel's own (KMCL's packets, for one), with its counters on the owner's account.
+/// A lookaside list of the kernel's own (KMCL's packets, for one), with its counters on the owner's
+/// account.
 pub struct KernelLookaside {
     list: NonNull<wdk_sys_lite::LOOKASIDE_LIST_EX>,
     owner: Owner,
 }
 
 impl KernelLookaside {
-    /// A list of nonpaged entries; none when memory runs out. In a call from a driver this is a fallible call.
+    /// A list of nonpaged entries; none when memory runs out. In a call from a driver this is a
+    /// fallible call.
     #[must_use]
     pub fn new(size: usize, tag: u32, owner: Owner) -> Option<Self> {
-        let list = pool::allocate(size_of::<wdk_sys_lite::LOOKASIDE_LIST_EX>(), tag, false, owner)?.cast();
+        let list = pool::allocate(
+            size_of::<wdk_sys_lite::LOOKASIDE_LIST_EX>(),
+            tag,
+            false,
+            owner,
+        )?
+        .cast();
         let parameters = Parameters {
             allocate: None,
             free: None,
@@ -485,8 +527,8 @@ impl KernelLookaside {
         Some(Self { list, owner })
     }
 
-    /// An entry, its contents garbage; none when memory runs out. In a call from a driver this is a fallible call when the
-    /// list is empty.
+    /// An entry, its contents garbage; none when memory runs out. In a call from a driver this is a
+    /// fallible call when the list is empty.
     #[must_use]
     pub fn allocate(&self) -> Option<NonNull<u8>> {
         adjust_if_due();
@@ -498,7 +540,12 @@ impl KernelLookaside {
             if entry.is_null() {
                 (*list).L.__bindgen_anon_2.AllocateMisses =
                     (*list).L.__bindgen_anon_2.AllocateMisses.wrapping_add(1);
-                new_entry((*list).L.Type, SIZE_T::from((*list).L.Size), (*list).L.Tag, list)
+                new_entry(
+                    (*list).L.Type,
+                    SIZE_T::from((*list).L.Size),
+                    (*list).L.Tag,
+                    list,
+                )
             } else {
                 entry
             }
@@ -509,11 +556,13 @@ impl KernelLookaside {
     /// Gives an entry of this list's back.
     pub fn free(&self, entry: NonNull<u8>) {
         let list = self.list.as_ptr();
-        // SAFETY: as above; the entry came from `allocate`, and what it is not is caught by the pool.
+        // SAFETY: as above; the entry came from `allocate`, and what it is not is caught by the
+        // pool.
         unsafe {
             (*list).L.TotalFrees = (*list).L.TotalFrees.wrapping_add(1);
             if slist::depth(head_of(list)) >= (*list).L.Depth {
-                (*list).L.__bindgen_anon_3.FreeMisses = (*list).L.__bindgen_anon_3.FreeMisses.wrapping_add(1);
+                (*list).L.__bindgen_anon_3.FreeMisses =
+                    (*list).L.__bindgen_anon_3.FreeMisses.wrapping_add(1);
                 pool::free(entry, self.owner);
             } else {
                 slist::push(head_of(list), entry.as_ptr().cast());

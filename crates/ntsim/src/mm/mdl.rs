@@ -7,17 +7,17 @@
 //!                         `-- IoBuildPartialMdl          --> shares the page frames of another MDL
 //! ```
 //!
-//! An MDL is the kernel's own structure with the frame numbers behind it, in pool. A mapping is a second set of
-//! addresses for the same frames.
+//! An MDL is the kernel's own structure with the frame numbers behind it, in pool. A mapping is a
+//! second set of addresses for the same frames.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
 use wdk_sys_lite::{
-    _MDL, _MODE, BOOLEAN, CSHORT, KPROCESSOR_MODE, LOCK_OPERATION, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED,
-    MDL_PARTIAL, MDL_PARTIAL_HAS_BEEN_MAPPED, MDL_SOURCE_IS_NONPAGED_POOL, MDL_WRITE_OPERATION,
-    MEMORY_CACHING_TYPE, PIRP, PMDL, PMDLX, PVOID, SIZE_T, ULONG,
+    _MDL, _MODE, BOOLEAN, CSHORT, KPROCESSOR_MODE, LOCK_OPERATION, MDL_MAPPED_TO_SYSTEM_VA,
+    MDL_PAGES_LOCKED, MDL_PARTIAL, MDL_PARTIAL_HAS_BEEN_MAPPED, MDL_SOURCE_IS_NONPAGED_POOL,
+    MDL_WRITE_OPERATION, MEMORY_CACHING_TYPE, PIRP, PMDL, PMDLX, PVOID, SIZE_T, ULONG,
 };
 
 use crate::bugcheck::{StopCode, bug_check, verifier_violation};
@@ -124,7 +124,8 @@ fn allocate(address: PVOID, length: usize, owner: Owner) -> PMDL {
         ByteCount: bytes,
         ByteOffset: u32::try_from(start % PAGE_SIZE).unwrap_or_default(),
     };
-    // SAFETY: the block has just been allocated with room for the structure and its frame numbers, and is aligned.
+    // SAFETY: the block has just been allocated with room for the structure and its frame numbers,
+    // and is aligned.
     unsafe {
         mdl.write(header);
         frames_at(mdl).write_bytes(GARBAGE, pages_of(start, length));
@@ -144,8 +145,8 @@ fn allocate(address: PVOID, length: usize, owner: Owner) -> PMDL {
     mdl
 }
 
-/// A kernel's MDL for nonpaged memory of the guest's, ready for use; none when memory runs out or the range is not the
-/// guest's memory.
+/// A kernel's MDL for nonpaged memory of the guest's, ready for use; none when memory runs out or
+/// the range is not the guest's memory.
 #[must_use]
 pub fn new(address: NonNull<u8>, length: usize) -> Option<NonNull<_MDL>> {
     let frames = phys::frames_of(address.addr().get(), length)?;
@@ -190,7 +191,8 @@ pub unsafe fn frames(mdl: PMDL) -> Option<Vec<u64>> {
         return None;
     }
     let (address, length) = range_of(&header);
-    // SAFETY: an MDL has a frame number for each page of its range behind it, and these flags say that they are written.
+    // SAFETY: an MDL has a frame number for each page of its range behind it, and these flags say
+    // that they are written.
     let numbers = unsafe { std::slice::from_raw_parts(frames_at(mdl), pages_of(address, length)) };
     Some(numbers.to_vec())
 }
@@ -222,8 +224,8 @@ fn invalid(mdl: PMDL, message: &str) -> ! {
     )
 }
 
-/// The frames of a range that a driver names, or a bug check: the kernel raises an exception here, which a driver in Rust
-/// cannot handle.
+/// The frames of a range that a driver names, or a bug check: the kernel raises an exception here,
+/// which a driver in Rust cannot handle.
 fn frames_or_fault(function: &str, address: usize, length: usize) -> Vec<u64> {
     if let Some(frames) = phys::frames_of(address, length) {
         return frames;
@@ -232,7 +234,9 @@ fn frames_or_fault(function: &str, address: usize, length: usize) -> Vec<u64> {
         bug_check(
             StopCode::KMODE_EXCEPTION_NOT_HANDLED,
             [0xC000_0005, 0, 0, address as u64],
-            format!("{function} raised STATUS_ACCESS_VIOLATION: {length} bytes at {address:#x} do not exist"),
+            format!(
+                "{function} raised STATUS_ACCESS_VIOLATION: {length} bytes at {address:#x} do not exist"
+            ),
         );
     }
     bug_check(
@@ -305,7 +309,9 @@ pub(crate) fn going_away(address: usize, length: usize) {
     if let Some(mdl) = in_use {
         verifier_violation(
             [finding::FREED_OBJECT_IN_USE, mdl as u64, 0, 0],
-            format!("memory at {address:#x} is freed with the MDL {mdl:#x} in it, which is locked or mapped"),
+            format!(
+                "memory at {address:#x} is freed with the MDL {mdl:#x} in it, which is locked or mapped"
+            ),
         );
     }
 }

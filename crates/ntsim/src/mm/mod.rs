@@ -1,4 +1,5 @@
-//! Memory: the guest's physical pages, the kernel's address space over them, pool, page runs and MDLs.
+//! Memory: the guest's physical pages, the kernel's address space over them, pool, page runs and
+//! MDLs.
 //!
 //! ```text
 //!   page frames   one memfd, page frame n at byte n * 4096            (phys)
@@ -9,9 +10,10 @@
 //!   lookaside lists and SLISTs, over pool                             (lookaside, slist)
 //! ```
 //!
-//! Because every byte of guest memory has a page frame, the host and MDLs see the same memory through mappings of their
-//! own. Because every block has pages of its own, touching a freed block or going beyond its end is a real fault, which
-//! the machine turns into a bug check with the block's history.
+//! Because every byte of guest memory has a page frame, the host and MDLs see the same memory
+//! through mappings of their own. Because every block has pages of its own, touching a freed block
+//! or going beyond its end is a real fault, which the machine turns into a bug check with the
+//! block's history.
 
 pub(crate) mod arena;
 pub mod lookaside;
@@ -46,7 +48,8 @@ pub enum Owner {
     Kernel,
 }
 
-/// On whose account memory is that the running code asks for: the driver that called last, or the kernel.
+/// On whose account memory is that the running code asks for: the driver that called last, or the
+/// kernel.
 pub(crate) fn current_owner() -> Owner {
     kernel()
         .sched

@@ -1,7 +1,8 @@
 //! The guest's physical memory: page frames in one memfd.
 //!
-//! A page frame that somebody has pinned (the host's mappings, locked MDLs) is not handed out again before the last pin
-//! is gone, even when its owner has freed it, as the kernel keeps a page alive that is locked.
+//! A page frame that somebody has pinned (the host's mappings, locked MDLs) is not handed out again
+//! before the last pin is gone, even when its owner has freed it, as the kernel keeps a page alive
+//! that is locked.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,8 @@ use crate::kernel::{kernel, try_kernel};
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 4096;
 
-/// Page frames of a machine: 4 GiB. The memfd is sparse: only pages that were touched take real memory.
+/// Page frames of a machine: 4 GiB. The memfd is sparse: only pages that were touched take real
+/// memory.
 const FRAMES: u64 = 1 << 20;
 
 /// The host's mapping has at least so many of them: 64 MiB.
@@ -152,7 +154,8 @@ impl Physical {
     /// If the real system has no such file.
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: the name is a constant string that ends in a zero byte.
-        let descriptor = unsafe { libc::memfd_create(c"ntsim-guest-memory".as_ptr(), libc::MFD_CLOEXEC) };
+        let descriptor =
+            unsafe { libc::memfd_create(c"ntsim-guest-memory".as_ptr(), libc::MFD_CLOEXEC) };
         if descriptor < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -169,7 +172,8 @@ impl Physical {
         })
     }
 
-    /// The host's mapping of all frames below `end`, frame n at byte n * 4096; none if the real system refuses.
+    /// The host's mapping of all frames below `end`, frame n at byte n * 4096; none if the real
+    /// system refuses.
     ///
     /// It grows by a new mapping; the old one stays for those who use it.
     fn whole(&self, end: usize) -> Option<Rc<Addresses>> {
@@ -251,11 +255,13 @@ impl Physical {
             .all(|frame| (1..FRAMES).contains(frame) && !frames.is_free(*frame))
     }
 
-    /// Maps frames, readable and writable, over reserved addresses. False if the real system refuses.
+    /// Maps frames, readable and writable, over reserved addresses. False if the real system
+    /// refuses.
     ///
     /// # Safety
     ///
-    /// `address` starts a range of reserved addresses, aligned to a page and as long as the runs, that nobody uses.
+    /// `address` starts a range of reserved addresses, aligned to a page and as long as the runs,
+    /// that nobody uses.
     pub(crate) unsafe fn map(&self, address: usize, runs: &[Run], writable: bool) -> bool {
         let mut at = address;
         let protection = if writable {
@@ -264,7 +270,8 @@ impl Physical {
             libc::PROT_READ
         };
         for run in runs {
-            // A block is touched as soon as it is mapped: to map its pages at once is cheaper than a fault for each.
+            // A block is touched as soon as it is mapped: to map its pages at once is cheaper than
+            // a fault for each.
             let populate = if run.count <= POPULATED {
                 libc::MAP_POPULATE
             } else {
@@ -273,7 +280,8 @@ impl Physical {
             let Ok(offset) = libc::off_t::try_from(run.first * PAGE_SIZE as u64) else {
                 return false;
             };
-            // SAFETY: the caller vouches for the addresses, which `MAP_FIXED` replaces; the offset is in the file.
+            // SAFETY: the caller vouches for the addresses, which `MAP_FIXED` replaces; the offset
+            // is in the file.
             let result = unsafe {
                 libc::mmap(
                     std::ptr::with_exposed_provenance_mut(at),
@@ -295,7 +303,8 @@ impl Physical {
 
 /// Reserves addresses that nothing is mapped at.
 pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: a new private mapping at an address of the system's choice touches no existing memory.
+    // SAFETY: a new private mapping at an address of the system's choice touches no existing
+    // memory.
     let result = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
@@ -320,7 +329,10 @@ pub(crate) fn reserve_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
             std::ptr::with_exposed_provenance_mut(address),
             bytes,
             libc::PROT_NONE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE,
+            libc::MAP_PRIVATE
+                | libc::MAP_ANONYMOUS
+                | libc::MAP_NORESERVE
+                | libc::MAP_FIXED_NOREPLACE,
             -1,
             0,
         )
@@ -338,7 +350,8 @@ pub(crate) fn reserve_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
     Some(base)
 }
 
-/// The page frames behind a range of the guest's addresses; none if part of the range is not the guest's memory.
+/// The page frames behind a range of the guest's addresses; none if part of the range is not the
+/// guest's memory.
 #[must_use]
 pub fn frames_of(address: usize, length: usize) -> Option<Vec<u64>> {
     kernel().mm.arena.borrow().frames_of(address, length)
@@ -346,8 +359,8 @@ pub fn frames_of(address: usize, length: usize) -> Option<Vec<u64>> {
 
 /// The host's own mapping of page frames, in one run of addresses.
 ///
-/// The frames stay allocated while it lives. Guest and host both change this memory: it is accessed through pointers and
-/// atomics, never through a reference to bytes.
+/// The frames stay allocated while it lives. Guest and host both change this memory: it is accessed
+/// through pointers and atomics, never through a reference to bytes.
 pub struct HostMapping {
     base: NonNull<u8>,
     frames: Vec<u64>,
@@ -356,7 +369,8 @@ pub struct HostMapping {
 }
 
 impl HostMapping {
-    /// Maps the frames in order. None if one is not the guest's memory, there are none, or the real system refuses.
+    /// Maps the frames in order. None if one is not the guest's memory, there are none, or the real
+    /// system refuses.
     #[must_use]
     pub fn new(frames: &[u64]) -> Option<Self> {
         let physical = &kernel().mm.phys;
@@ -409,7 +423,9 @@ impl HostMapping {
 
     fn at(&self, offset: usize, length: usize) -> NonNull<u8> {
         assert!(
-            offset.checked_add(length).is_some_and(|end| end <= self.len()),
+            offset
+                .checked_add(length)
+                .is_some_and(|end| end <= self.len()),
             "{length} bytes at {offset} are not in a mapping of {} bytes",
             self.len()
         );
@@ -460,7 +476,8 @@ impl HostMapping {
 
     fn word(&self, offset: usize) -> &AtomicU32 {
         assert!(offset.is_multiple_of(4), "a 32-bit word at {offset}");
-        // SAFETY: four mapped bytes, aligned, for as long as `self` lives; the guest runs on this same thread.
+        // SAFETY: four mapped bytes, aligned, for as long as `self` lives; the guest runs on this
+        // same thread.
         unsafe { self.at(offset, 4).cast::<AtomicU32>().as_ref() }
     }
 }
@@ -504,7 +521,10 @@ mod tests {
         frames.give_back(2, 2);
         frames.give_back(7, 3);
         let runs = frames.take(4).expect("four of five");
-        assert_eq!(runs, [Run { first: 2, count: 2 }, Run { first: 7, count: 2 }]);
+        assert_eq!(
+            runs,
+            [Run { first: 2, count: 2 }, Run { first: 7, count: 2 }]
+        );
         assert!(frames.take(2).is_none());
         assert!(frames.is_free(9) && !frames.is_free(8));
     }

@@ -1,9 +1,10 @@
 //! Pool.
 //!
-//! Every block ends at the end of its last page (blocks of a page or more start at a page, as documented), with an
-//! inaccessible page behind it, and is unmapped when it is freed. What a block does not use of its pages is filled with
-//! a pattern that is checked when the block is freed. Paged blocks are inaccessible while the running context is at
-//! `DISPATCH_LEVEL` or above. The checks that only special pool and Driver Verifier make need the verifier.
+//! Every block ends at the end of its last page (blocks of a page or more start at a page, as
+//! documented), with an inaccessible page behind it, and is unmapped when it is freed. What a block
+//! does not use of its pages is filled with a pattern that is checked when the block is freed.
+//! Paged blocks are inaccessible while the running context is at `DISPATCH_LEVEL` or above. The
+//! checks that only special pool and Driver Verifier make need the verifier.
 
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -72,7 +73,8 @@ fn stack_for(kernel: &Kernel, owner: Owner) -> Option<Trace> {
     (kernel.config.verifier && matches!(owner, Owner::Driver(_))).then(Trace::capture)
 }
 
-/// A zeroed block; none when memory runs out. With the verifier paged pool at too high an IRQL is a bug check.
+/// A zeroed block; none when memory runs out. With the verifier paged pool at too high an IRQL is a
+/// bug check.
 #[must_use]
 pub fn allocate(bytes: usize, tag: u32, paged: bool, owner: Owner) -> Option<NonNull<u8>> {
     allocate_aligned(bytes, tag, paged, owner, ALIGNMENT)
@@ -119,8 +121,8 @@ pub(crate) fn allocate_aligned(
         return None;
     };
     let first = NonNull::new(std::ptr::with_exposed_provenance_mut::<u8>(start))?;
-    // SAFETY: the pages have just been mapped writable and nobody else knows them; slack before, block and slack after
-    // lie in them one after the other.
+    // SAFETY: the pages have just been mapped writable and nobody else knows them; slack before,
+    // block and slack after lie in them one after the other.
     let block = unsafe {
         first.write_bytes(SLACK, offset);
         let block = first.add(offset);
@@ -159,8 +161,9 @@ fn bad_free(address: usize, tag: Option<u32>) -> ! {
             || "whole pages".to_owned(),
             |block| format!("{} bytes with tag {}", block.bytes, tag_text(block.tag)),
         );
-        let message =
-            format!("the pool block at {address:#x} ({what}) is freed although it was freed already");
+        let message = format!(
+            "the pool block at {address:#x} ({what}) is freed although it was freed already"
+        );
         let (code, parameters) = if verifier {
             (
                 StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION,
@@ -182,7 +185,11 @@ fn bad_free(address: usize, tag: Option<u32>) -> ! {
             message,
         );
     }
-    bug_check(StopCode::BAD_POOL_CALLER, [0x99, address as u64, 0, 0], message)
+    bug_check(
+        StopCode::BAD_POOL_CALLER,
+        [0x99, address as u64, 0, 0],
+        message,
+    )
 }
 
 fn history(freed: Freed) -> Vec<(&'static str, Trace)> {
@@ -215,10 +222,12 @@ pub(crate) fn free_checked(address: usize, tag: Option<u32>, owner: Owner) {
     let kernel = kernel();
     let (bytes, paged) = {
         let arena = kernel.mm.arena.borrow();
-        let found = arena.region_at(address).and_then(|region| match &region.what {
-            Use::Pool(block) if block.address == address => Some(block),
-            _ => None,
-        });
+        let found = arena
+            .region_at(address)
+            .and_then(|region| match &region.what {
+                Use::Pool(block) if block.address == address => Some(block),
+                _ => None,
+            });
         let Some(block) = found else {
             drop(arena);
             bad_free(address, tag);
@@ -285,7 +294,9 @@ fn release(kernel: &Kernel, address: usize, owner: Owner) {
     let Some(start) = arena.region_at(address).map(|region| region.start) else {
         return;
     };
-    let Some(region) = arena.unmap(start) else { return };
+    let Some(region) = arena.unmap(start) else {
+        return;
+    };
     kernel.mm.phys.free(&region.runs);
     kernel.mm.paged.borrow_mut().remove(&start);
     if let Use::Pool(block) = region.what {
@@ -306,10 +317,11 @@ fn release(kernel: &Kernel, address: usize, owner: Owner) {
 fn check_slack(region: &Region, block: &Block) {
     let end = block.address + block.bytes;
     for (from, to) in [(region.start, block.address), (end, region.end())] {
-        // SAFETY: the range lies in a live region, which is mapped; a paged one is accessible, or this read is the fault
-        // that a driver deserves that frees it at `DISPATCH_LEVEL`.
-        let slack =
-            unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(from), to - from) };
+        // SAFETY: the range lies in a live region, which is mapped; a paged one is accessible, or
+        // this read is the fault that a driver deserves that frees it at `DISPATCH_LEVEL`.
+        let slack = unsafe {
+            std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(from), to - from)
+        };
         if let Some(position) = slack.iter().position(|byte| *byte != SLACK) {
             let at = from + position;
             let history = block
@@ -327,7 +339,11 @@ fn check_slack(region: &Region, block: &Block) {
                 ],
                 format!(
                     "{at:#x} was written, {} a block of {} bytes at {:#x} with tag {}{history}",
-                    if at < block.address { "before" } else { "behind" },
+                    if at < block.address {
+                        "before"
+                    } else {
+                        "behind"
+                    },
                     block.bytes,
                     block.address,
                     tag_text(block.tag)
@@ -354,8 +370,8 @@ pub(crate) fn irql_changed(irql: Irql) {
             .region_at(start)
             .is_some_and(|region| matches!(&region.what, Use::Pool(block) if block.hidden.get()));
         if !hidden {
-            // SAFETY: the table holds live regions of pool only, with their lengths; a driver that touches paged pool
-            // at this IRQL is to be told of it.
+            // SAFETY: the table holds live regions of pool only, with their lengths; a driver that
+            // touches paged pool at this IRQL is to be told of it.
             unsafe { arena::protect(start, pages, accessible) };
         }
     }
@@ -371,8 +387,8 @@ pub(crate) fn is_paged(address: usize) -> bool {
         .is_some_and(|region| matches!(&region.what, Use::Pool(block) if block.paged))
 }
 
-/// Makes a block inaccessible, because it is on a list of free ones, or accessible again. False if the address is not
-/// that of a whole nonpaged block.
+/// Makes a block inaccessible, because it is on a list of free ones, or accessible again. False if
+/// the address is not that of a whole nonpaged block.
 pub(crate) fn hide(address: usize, hidden: bool) -> bool {
     let arena = kernel().mm.arena.borrow();
     let Some(region) = arena.region_at(address) else {
@@ -381,7 +397,8 @@ pub(crate) fn hide(address: usize, hidden: bool) -> bool {
     match &region.what {
         Use::Pool(block) if block.address == address && !block.paged => {
             block.hidden.set(hidden);
-            // SAFETY: a live region, whole; whoever touches a block that is on a free list is to be told of it.
+            // SAFETY: a live region, whole; whoever touches a block that is on a free list is to be
+            // told of it.
             unsafe { arena::protect(region.start, region.pages, !hidden) };
             true
         }
@@ -389,7 +406,8 @@ pub(crate) fn hide(address: usize, hidden: bool) -> bool {
     }
 }
 
-/// What is known of an address that faulted in the arena: a stop code, a sentence, the block's history.
+/// What is known of an address that faulted in the arena: a stop code, a sentence, the block's
+/// history.
 pub(crate) fn explain(kernel: &Kernel, address: usize, irql: Irql) -> Option<Fault> {
     let fault = |code, message, history| {
         Some(Fault {
@@ -435,7 +453,10 @@ pub(crate) fn explain(kernel: &Kernel, address: usize, irql: Irql) -> Option<Fau
         return fault(
             code,
             message,
-            stack.map(|stack| ("allocated", stack)).into_iter().collect(),
+            stack
+                .map(|stack| ("allocated", stack))
+                .into_iter()
+                .collect(),
         );
     }
     let behind = arena
@@ -458,7 +479,10 @@ pub(crate) fn explain(kernel: &Kernel, address: usize, irql: Irql) -> Option<Fau
         return fault(
             code,
             format!("memory beyond the end was touched: {text}"),
-            stack.map(|stack| ("allocated", stack)).into_iter().collect(),
+            stack
+                .map(|stack| ("allocated", stack))
+                .into_iter()
+                .collect(),
         );
     }
     if let Some(start) = arena.freed_at(address) {
@@ -472,7 +496,11 @@ pub(crate) fn explain(kernel: &Kernel, address: usize, irql: Irql) -> Option<Fau
         } else {
             unmapped
         };
-        return fault(code, format!("freed memory was touched: {text}"), history(freed));
+        return fault(
+            code,
+            format!("freed memory was touched: {text}"),
+            history(freed),
+        );
     }
     None
 }

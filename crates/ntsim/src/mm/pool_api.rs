@@ -2,8 +2,8 @@
 
 use wdk_sys_lite::{
     POOL_FLAG_CACHE_ALIGNED, POOL_FLAG_NON_PAGED, POOL_FLAG_NON_PAGED_EXECUTE, POOL_FLAG_PAGED,
-    POOL_FLAG_RAISE_ON_FAILURE, POOL_FLAG_SESSION, POOL_FLAG_UNINITIALIZED, POOL_FLAG_USE_QUOTA, POOL_FLAGS,
-    PVOID, SIZE_T, ULONG,
+    POOL_FLAG_RAISE_ON_FAILURE, POOL_FLAG_SESSION, POOL_FLAG_UNINITIALIZED, POOL_FLAG_USE_QUOTA,
+    POOL_FLAGS, PVOID, SIZE_T, ULONG,
 };
 
 use crate::bugcheck::{StopCode, bug_check, verifier_violation};
@@ -34,7 +34,10 @@ fn is_printable(tag: u32) -> bool {
         .iter()
         .rposition(|byte| *byte != 0)
         .map_or(0, |last| last + 1);
-    bytes.iter().take(length).all(|byte| (0x20..=0x7E).contains(byte))
+    bytes
+        .iter()
+        .take(length)
+        .all(|byte| (0x20..=0x7E).contains(byte))
 }
 
 fn allocate(flags: POOL_FLAGS, bytes: SIZE_T, tag: ULONG) -> PVOID {
@@ -73,7 +76,10 @@ fn allocate(flags: POOL_FLAGS, bytes: SIZE_T, tag: ULONG) -> PVOID {
         );
     }
     if kinds == POOL_FLAG_NON_PAGED_EXECUTE {
-        verifier_violation([0x2000, 0, flags, u64::from(tag)], "executable pool is allocated");
+        verifier_violation(
+            [0x2000, 0, flags, u64::from(tag)],
+            "executable pool is allocated",
+        );
     }
     let Ok(length) = usize::try_from(bytes) else {
         return std::ptr::null_mut();

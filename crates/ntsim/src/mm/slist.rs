@@ -1,9 +1,10 @@
 //! Singly linked lists with a sequenced head, in the memory that drivers gave for them.
 //!
-//! The head is the real 16 bytes: depth (16 bits) and sequence (48 bits), then the first entry's address. The kernel
-//! keeps its own account of each list beside it; where the two differ, somebody has written to the list, has moved its
-//! head, or has put an entry on it twice. With the verifier an entry of a lookaside list is out of bounds for everybody
-//! while it is on the list, if it is a whole block of nonpaged pool.
+//! The head is the real 16 bytes: depth (16 bits) and sequence (48 bits), then the first entry's
+//! address. The kernel keeps its own account of each list beside it; where the two differ, somebody
+//! has written to the list, has moved its head, or has put an entry on it twice. With the verifier
+//! an entry of a lookaside list is out of bounds for everybody while it is on the list, if it is a
+//! whole block of nonpaged pool.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ use crate::nt_export;
 
 use super::{finding, lookaside, pool};
 
-/// What the kernel knows of a list: its entries, the last pushed at the end, and which of them are hidden.
+/// What the kernel knows of a list: its entries, the last pushed at the end, and which of them are
+/// hidden.
 #[derive(Default)]
 struct Account {
     entries: Vec<(usize, bool)>,
@@ -74,7 +76,8 @@ fn invalid(head: PSLIST_HEADER, message: &str) -> ! {
     )
 }
 
-/// The kernel's account of a list, which must agree with what its head says. Returns the entries from the last pushed.
+/// The kernel's account of a list, which must agree with what its head says. Returns the entries
+/// from the last pushed.
 ///
 /// # Safety
 ///
@@ -154,8 +157,9 @@ pub(crate) unsafe fn push(head: PSLIST_HEADER, entry: PSLIST_ENTRY) -> PSLIST_EN
         );
     }
     if entries.contains(&address) {
-        let message =
-            format!("the entry {address:#x} is put on the SLIST at {head:p} although it is there already");
+        let message = format!(
+            "the entry {address:#x} is put on the SLIST at {head:p} although it is there already"
+        );
         verifier_violation([0x13, 0, address as u64, 0], message);
         invalid(head, "is corrupted: an entry was put on it twice");
     }
@@ -163,9 +167,11 @@ pub(crate) unsafe fn push(head: PSLIST_HEADER, entry: PSLIST_ENTRY) -> PSLIST_EN
         invalid(head, "has more than 65535 entries");
     };
     let next = std::ptr::with_exposed_provenance_mut(entries.first().copied().unwrap_or_default());
-    // SAFETY: the caller's entry, aligned; if the memory does not exist any more the fault is the driver's.
+    // SAFETY: the caller's entry, aligned; if the memory does not exist any more the fault is the
+    // driver's.
     unsafe { (*entry).Next = next };
-    let hidden = kernel.config.verifier && lookaside::is_list(head.addr()) && pool::hide(address, true);
+    let hidden =
+        kernel.config.verifier && lookaside::is_list(head.addr()) && pool::hide(address, true);
     let words = Words {
         depth,
         sequence: words.sequence + 1,
@@ -202,7 +208,8 @@ pub(crate) unsafe fn pop(head: PSLIST_HEADER) -> PSLIST_ENTRY {
     }
     let entry: PSLIST_ENTRY = std::ptr::with_exposed_provenance_mut(address);
     let second = entries.get(1).copied().unwrap_or_default();
-    // SAFETY: the entry was put on the list by a driver and is still there; a fault is the driver's, who has freed it.
+    // SAFETY: the entry was put on the list by a driver and is still there; a fault is the
+    // driver's, who has freed it.
     let next = unsafe { (*entry).Next };
     if next.addr() != second {
         verifier_violation(
@@ -231,7 +238,8 @@ pub(crate) unsafe fn depth(head: PSLIST_HEADER) -> u16 {
     unsafe { checked(head) }.0.depth
 }
 
-/// Memory is about to be taken away: lists whose heads are in it are forgotten, and no entry may be in it.
+/// Memory is about to be taken away: lists whose heads are in it are forgotten, and no entry may be
+/// in it.
 pub(crate) fn going_away(address: usize, length: usize) {
     let kernel = kernel();
     let mut lists = kernel.mm.slists.0.borrow_mut();
@@ -247,7 +255,10 @@ pub(crate) fn going_away(address: usize, length: usize) {
         }
     }
     let on_list = lists.iter().find_map(|(head, account)| {
-        let entry = account.entries.iter().find(|(entry, _)| range.contains(entry))?;
+        let entry = account
+            .entries
+            .iter()
+            .find(|(entry, _)| range.contains(entry))?;
         Some((*head, entry.0))
     });
     drop(lists);

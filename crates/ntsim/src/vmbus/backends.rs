@@ -1,16 +1,23 @@
 //! Host programs to put behind an offer: sound ones, and ones that misbehave.
 //!
-//! Each is for [`System::offer`](crate::System::offer) and serves the channel as often as the guest opens it.
+//! Each is for [`System::offer`](crate::System::offer) and serves the channel as often as the guest
+//! opens it.
 
 use std::time::Duration;
 
 use super::host::{HostChannel, HostError, HostPacket, HostPacketKind, RingIndex};
 
 /// Serves a channel each time it is open, packet by packet, until the offer is taken back.
-fn serve(channel: &HostChannel, mut packet: impl FnMut(&HostChannel, &HostPacket) -> Result<(), HostError>) {
+fn serve(
+    channel: &HostChannel,
+    mut packet: impl FnMut(&HostChannel, &HostPacket) -> Result<(), HostError>,
+) {
     while channel.wait_open() {
         let ended = loop {
-            match channel.recv().and_then(|received| packet(channel, &received)) {
+            match channel
+                .recv()
+                .and_then(|received| packet(channel, &received))
+            {
                 Ok(()) => {}
                 Err(error) => break error,
             }
@@ -23,7 +30,8 @@ fn serve(channel: &HostChannel, mut packet: impl FnMut(&HostChannel, &HostPacket
     }
 }
 
-/// Answers one packet as an echo does: a message comes back as a message, a request's completion repeats its bytes.
+/// Answers one packet as an echo does: a message comes back as a message, a request's completion
+/// repeats its bytes.
 ///
 /// # Errors
 ///
@@ -66,13 +74,15 @@ pub fn full(pause: Duration) -> impl FnOnce(HostChannel) {
             while let Some(more) = channel.try_recv()? {
                 packets.push(more);
             }
-            packets.iter().try_for_each(|packet| answer(channel, packet))
+            packets
+                .iter()
+                .try_for_each(|packet| answer(channel, packet))
         });
     }
 }
 
-/// Sends everything back, and takes the offer back after so many packets: the next one is never answered, so whoever
-/// waits for its answer waits when the offer goes.
+/// Sends everything back, and takes the offer back after so many packets: the next one is never
+/// answered, so whoever waits for its answer waits when the offer goes.
 pub fn rescind(packets: u64) -> impl FnOnce(HostChannel) {
     move |channel| {
         let mut left = packets;
@@ -146,7 +156,11 @@ pub fn misbehaving(how: Misbehaviour, sound_packets: u64) -> impl FnOnce(HostCha
     }
 }
 
-fn misbehave(channel: &HostChannel, packet: &HostPacket, how: Misbehaviour) -> Result<(), HostError> {
+fn misbehave(
+    channel: &HostChannel,
+    packet: &HostPacket,
+    how: Misbehaviour,
+) -> Result<(), HostError> {
     match how {
         Misbehaviour::BadIn(value) => {
             let raw = channel.raw()?;
@@ -201,7 +215,8 @@ fn misbehave(channel: &HostChannel, packet: &HostPacket, how: Misbehaviour) -> R
                 raw.overwrite(
                     position
                         + 16
-                        + usize::try_from(channel.random(packet.payload.len().max(8) as u64)).unwrap_or(0),
+                        + usize::try_from(channel.random(packet.payload.len().max(8) as u64))
+                            .unwrap_or(0),
                     &noise[..1],
                 );
                 channel.sleep(Duration::from_nanos(100));

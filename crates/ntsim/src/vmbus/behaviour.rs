@@ -1,7 +1,7 @@
 //! What KMCL does where its documentation says nothing.
 //!
-//! A driver has to be right under each reading, so by default every occasion draws one from the seed. A test that is about
-//! one reading fixes it.
+//! A driver has to be right under each reading, so by default every occasion draws one from the
+//! seed. A test that is about one reading fixes it.
 
 use crate::kernel::kernel;
 
@@ -18,9 +18,11 @@ pub struct KmclBehaviour {
     pub callbacks_before_enable_returns: Option<bool>,
     /// Incoming packets come at `PASSIVE_LEVEL` although the driver has not asked for it.
     pub processes_at_passive: Option<bool>,
-    /// A payload is delivered where it lies in the ring, which the host can write, rather than copied.
+    /// A payload is delivered where it lies in the ring, which the host can write, rather than
+    /// copied.
     pub payload_in_ring: Option<bool>,
-    /// A payload is gone, though its callback goes on, once its packet is completed; and a reply once its packet is freed or sent again.
+    /// A payload is gone, though its callback goes on, once its packet is completed; and a reply
+    /// once its packet is freed or sent again.
     pub payload_ends_with_packet: Option<bool>,
     /// `EvtChannelClosed` follows when `EvtChannelOpened` fails.
     pub closed_after_failed_open: Option<bool>,
@@ -28,13 +30,16 @@ pub struct KmclBehaviour {
     pub disabled_after_failed_open: Option<bool>,
     /// When the packets that are out when a channel closes come back.
     pub outgoing_fail: Option<WhenOutgoingFail>,
-    /// `VmbChannelDisable` returns only when every completion routine has; else some may still run, or be about to.
+    /// `VmbChannelDisable` returns only when every completion routine has; else some may still run,
+    /// or be about to.
     pub disable_waits_for_completions: Option<bool>,
     /// An empty reply is a null pointer.
     pub null_for_empty_reply: Option<bool>,
-    /// A setter succeeds on a channel that was enabled once and is disabled again (else `STATUS_INVALID_PARAMETER_1`).
+    /// A setter succeeds on a channel that was enabled once and is disabled again (else
+    /// `STATUS_INVALID_PARAMETER_1`).
     pub setters_after_disable: Option<bool>,
-    /// A synchronous request whose reply does not fit succeeds with what fits (else `STATUS_BUFFER_OVERFLOW`).
+    /// A synchronous request whose reply does not fit succeeds with what fits (else
+    /// `STATUS_BUFFER_OVERFLOW`).
     pub truncated_reply_succeeds: Option<bool>,
     /// `VmbChannelPacketGetExternalData` answers `STATUS_PENDING` first.
     pub external_data_pends: Option<bool>,

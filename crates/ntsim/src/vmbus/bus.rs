@@ -1,5 +1,5 @@
-//! The guest's bus driver: it talks to the host by control messages, makes a device of each offer, and gives KMCL the
-//! operations that need the host's answer.
+//! The guest's bus driver: it talks to the host by control messages, makes a device of each offer,
+//! and gives KMCL the operations that need the host's answer.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -12,8 +12,8 @@ use wdk_sys_lite::{
 
 use super::kmcl;
 use super::message::{
-    ChannelOnly, GpadlTeardown, InitiateContact, Message, OfferChannel, OpenChannel, PageRange, VERSIONS,
-    gpadl_messages,
+    ChannelOnly, GpadlTeardown, InitiateContact, Message, OfferChannel, OpenChannel, PageRange,
+    VERSIONS, gpadl_messages,
 };
 use super::{guid_from_bytes, guid_text};
 use crate::kernel::kernel;
@@ -122,7 +122,8 @@ impl GuestBus {
         }));
     }
 
-    /// A control message has arrived from the host. Runs outside any context; a worker thread does the rest.
+    /// A control message has arrived from the host. Runs outside any context; a worker thread does
+    /// the rest.
     pub(crate) fn arrived(&self, bytes: Vec<u8>) {
         self.inbox.borrow_mut().push_back(bytes);
         if self.working.replace(true) {
@@ -217,7 +218,9 @@ impl GuestBus {
     }
 
     fn rescinded(&self, relid: u32) {
-        let Some(offer) = self.offer(relid) else { return };
+        let Some(offer) = self.offer(relid) else {
+            return;
+        };
         offer.rescinded.set(true);
         kmcl::offers_changed();
         if let Some(pdo) = offer.pdo() {
@@ -249,7 +252,11 @@ impl GuestBus {
 
     /// The first offer that fits.
     pub(crate) fn find(&self, fits: impl Fn(&GuestOffer) -> bool) -> Option<Rc<GuestOffer>> {
-        self.offers.borrow().values().find(|offer| fits(offer)).cloned()
+        self.offers
+            .borrow()
+            .values()
+            .find(|offer| fits(offer))
+            .cloned()
     }
 
     fn next_id(&self) -> u32 {
@@ -260,9 +267,14 @@ impl GuestBus {
     }
 
     /// Describes memory to the host and waits for its acknowledgement. `PASSIVE_LEVEL`.
-    pub(crate) fn create_gpadl(&self, offer: &GuestOffer, ranges: &[PageRange]) -> Result<u32, NTSTATUS> {
+    pub(crate) fn create_gpadl(
+        &self,
+        offer: &GuestOffer,
+        ranges: &[PageRange],
+    ) -> Result<u32, NTSTATUS> {
         let gpadl = self.next_id();
-        let messages = gpadl_messages(offer.relid, gpadl, ranges).ok_or(STATUS_INVALID_PARAMETER)?;
+        let messages =
+            gpadl_messages(offer.relid, gpadl, ranges).ok_or(STATUS_INVALID_PARAMETER)?;
         self.gpadls.borrow_mut().insert(gpadl, Described::Waiting);
         for message in &messages {
             Self::post(message);
@@ -286,14 +298,16 @@ impl GuestBus {
 
     /// Takes a description back and waits until the host has let go of the memory. `PASSIVE_LEVEL`.
     pub(crate) fn teardown_gpadl(&self, offer: &GuestOffer, gpadl: u32) {
-        self.gpadls.borrow_mut().insert(gpadl, Described::TearingDown);
+        self.gpadls
+            .borrow_mut()
+            .insert(gpadl, Described::TearingDown);
         Self::post(&Message::GpadlTeardown(GpadlTeardown {
             channel: offer.relid.into(),
             gpadl: gpadl.into(),
         }));
-        kernel()
-            .sched
-            .wait_until(self.answers(), || !self.gpadls.borrow().contains_key(&gpadl));
+        kernel().sched.wait_until(self.answers(), || {
+            !self.gpadls.borrow().contains_key(&gpadl)
+        });
     }
 
     /// Opens a channel over a ring GPADL and waits for the host's answer. `PASSIVE_LEVEL`.

@@ -51,7 +51,8 @@ impl GuestPages {
 /// The host's view of page frames; none if one is not the guest's.
 pub(crate) fn map_frames(frames: &[u64]) -> Option<Shared> {
     let mapping = Rc::new(HostMapping::new(frames)?);
-    // SAFETY: the mapping is of whole pages, and lives as long as the reference that the view keeps.
+    // SAFETY: the mapping is of whole pages, and lives as long as the reference that the view
+    // keeps.
     Some(unsafe {
         Shared::new(
             mapping.address(),
@@ -66,7 +67,8 @@ pub(crate) fn frames_of(address: usize, length: usize) -> Option<Vec<u64>> {
     phys::frames_of(address, length)
 }
 
-/// Page frames that are kept for the host as long as this lives, whatever the guest does with their memory.
+/// Page frames that are kept for the host as long as this lives, whatever the guest does with their
+/// memory.
 pub(crate) struct Pinned(Vec<u64>);
 
 impl Pinned {
@@ -111,7 +113,8 @@ pub(crate) fn protect(start: NonNull<u8>, bytes: usize, accessible: bool) {
     assert_eq!(result, 0, "the protection of pages could not be changed");
 }
 
-/// An MDL for page frames that are locked and have no address, with others behind it. None when memory runs out.
+/// An MDL for page frames that are locked and have no address, with others behind it. None when
+/// memory runs out.
 pub(crate) fn mdl_of_frames(range: &PageRange, next: PMDL) -> Option<PMDL> {
     let bytes = size_of::<MDL>() + range.frames.len() * size_of::<u64>();
     let mdl: PMDL = pool_allocate(bytes)?.as_ptr().cast();
@@ -125,7 +128,8 @@ pub(crate) fn mdl_of_frames(range: &PageRange, next: PMDL) -> Option<PMDL> {
         ByteCount: range.length,
         ByteOffset: range.offset,
     };
-    // SAFETY: the block has just been allocated with room for the structure and the frame numbers behind it, and is aligned.
+    // SAFETY: the block has just been allocated with room for the structure and the frame numbers
+    // behind it, and is aligned.
     unsafe {
         mdl.write(header);
         mdl.add(1)

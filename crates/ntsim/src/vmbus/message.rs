@@ -9,7 +9,8 @@ pub(crate) const MAXIMUM_BYTES: usize = 240;
 pub(crate) const HEADER_WORDS: usize = 27;
 /// Page frames and other 64-bit words that a GPADL body carries.
 pub(crate) const BODY_WORDS: usize = 28;
-/// The protocol versions that the host knows, newest first: major in the upper half, minor in the lower.
+/// The protocol versions that the host knows, newest first: major in the upper half, minor in the
+/// lower.
 pub(crate) const VERSIONS: [u32; 5] = [0x5_0003, 0x5_0002, 0x5_0001, 0x5_0000, 0x4_0000];
 
 macro_rules! wire {
@@ -325,8 +326,13 @@ impl PageRange {
     }
 }
 
-/// Cuts the description of a GPADL into the messages that carry it. None if it is too long for the protocol.
-pub(crate) fn gpadl_messages(channel: u32, gpadl: u32, ranges: &[PageRange]) -> Option<Vec<Message>> {
+/// Cuts the description of a GPADL into the messages that carry it. None if it is too long for the
+/// protocol.
+pub(crate) fn gpadl_messages(
+    channel: u32,
+    gpadl: u32,
+    ranges: &[PageRange],
+) -> Option<Vec<Message>> {
     let mut bytes = Vec::new();
     for range in ranges {
         range.append_to(&mut bytes);
@@ -353,8 +359,8 @@ pub(crate) fn gpadl_messages(channel: u32, gpadl: u32, ranges: &[PageRange]) -> 
 #[cfg(test)]
 mod tests {
     use super::{
-        ChannelOnly, GpadlHeader, MAXIMUM_BYTES, Malformed, Message, OfferChannel, OpenChannel, PageRange,
-        gpadl_messages,
+        ChannelOnly, GpadlHeader, MAXIMUM_BYTES, Malformed, Message, OfferChannel, OpenChannel,
+        PageRange, gpadl_messages,
     };
 
     #[test]
@@ -374,7 +380,10 @@ mod tests {
     #[test]
     fn short_long_and_unknown_messages_are_refused() {
         assert_eq!(Message::parse(&[1, 0, 0]), Err(Malformed::Length(3)));
-        assert_eq!(Message::parse(&[5; 8]).unwrap_err(), Malformed::Kind(0x0505_0505));
+        assert_eq!(
+            Message::parse(&[5; 8]).unwrap_err(),
+            Malformed::Kind(0x0505_0505)
+        );
         assert_eq!(
             Message::parse(&[5, 0, 0, 0, 0, 0, 0, 0]),
             Err(Malformed::Length(8))
@@ -389,7 +398,8 @@ mod tests {
             offset: 0,
             frames: (1000..1100).collect(),
         };
-        let messages = gpadl_messages(1, 2, std::slice::from_ref(&range)).expect("it fits the protocol");
+        let messages =
+            gpadl_messages(1, 2, std::slice::from_ref(&range)).expect("it fits the protocol");
         assert_eq!(messages.len(), 4);
         let mut bytes = Vec::new();
         for message in &messages {

@@ -12,7 +12,8 @@
 //!                           +-- signals ------------------------->
 //! ```
 //!
-//! Guest and host share nothing but those three. Each has its own code for the rings, over its own mapping of the pages.
+//! Guest and host share nothing but those three. Each has its own code for the rings, over its own
+//! mapping of the pages.
 
 pub mod backends;
 mod behaviour;
@@ -32,7 +33,8 @@ use wdk_sys_lite::GUID;
 
 pub use behaviour::{KmclBehaviour, WhenOutgoingFail};
 pub use host::{
-    GuestFault, HostBuffer, HostChannel, HostError, HostPacket, HostPacketKind, Offer, RawRing, RingIndex,
+    GuestFault, HostBuffer, HostChannel, HostError, HostPacket, HostPacketKind, Offer, RawRing,
+    RingIndex,
 };
 pub use message::PageRange;
 
@@ -158,7 +160,8 @@ impl OfferHandle {
         kernel().vmbus.host.rescind(self.relid);
     }
 
-    /// Waits until the guest's bus driver has made a device of the offer. None if the offer was taken back before.
+    /// Waits until the guest's bus driver has made a device of the offer. None if the offer was
+    /// taken back before.
     #[must_use]
     pub fn pdo(&self) -> Option<Rc<Pdo>> {
         let vmbus = &kernel().vmbus;
@@ -188,8 +191,8 @@ impl OfferHandle {
 }
 
 impl System {
-    /// The host offers a channel; `program` runs behind it, on the host. The guest's bus driver makes a device of it, which
-    /// the driver that matches its hardware id gets.
+    /// The host offers a channel; `program` runs behind it, on the host. The guest's bus driver
+    /// makes a device of it, which the driver that matches its hardware id gets.
     pub fn offer(&self, offer: Offer, program: impl FnOnce(HostChannel) + 'static) -> OfferHandle {
         let name = format!("host program of {}", guid_text(&offer.interface_type));
         let vmbus = &kernel().vmbus;
@@ -221,7 +224,8 @@ mod tests {
     #[test]
     fn a_guid_is_spelled_as_in_hardware_ids() {
         let bytes = [
-            0x39, 0x4f, 0x16, 0x57, 0x15, 0x91, 0x78, 0x4e, 0xab, 0x55, 0x38, 0x2f, 0x3b, 0xd5, 0x42, 0x2d,
+            0x39, 0x4f, 0x16, 0x57, 0x15, 0x91, 0x78, 0x4e, 0xab, 0x55, 0x38, 0x2f, 0x3b, 0xd5,
+            0x42, 0x2d,
         ];
         let guid = guid_from_bytes(&bytes);
         assert_eq!(guid_text(&guid), "{57164f39-9115-4e78-ab55-382f3bd5422d}");

@@ -6,8 +6,8 @@
 //!                  ^ out: the reader's                                   ^ in: the writer's
 //! ```
 //!
-//! The host can write everything at any time. So each end keeps the index that is its own to itself, reads each word of the
-//! other's once, and checks it before use.
+//! The host can write everything at any time. So each end keeps the index that is its own to
+//! itself, reads each word of the other's once, and checks it before use.
 
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -59,7 +59,9 @@ pub(crate) enum Corruption {
     Kind(u16),
     #[error("a packet with flags {0:#x}")]
     Flags(u16),
-    #[error("a packet whose data begin at {offset} and which is {length} bytes long, of {available}")]
+    #[error(
+        "a packet whose data begin at {offset} and which is {length} bytes long, of {available}"
+    )]
     Extent {
         offset: u32,
         length: u32,
@@ -196,8 +198,8 @@ impl OutgoingRing {
         debug_assert!(packet.headers.len().is_multiple_of(8));
         let ring = &self.ring;
         // The descriptor holds the length without the footer, in units of 8 bytes, in 16 bits.
-        let units =
-            u16::try_from((packet.bytes() - u64::from(FOOTER)) / 8).map_err(|_| WriteError::TooLarge)?;
+        let units = u16::try_from((packet.bytes() - u64::from(FOOTER)) / 8)
+            .map_err(|_| WriteError::TooLarge)?;
         let needed = u32::from(units) * 8 + FOOTER;
         if needed >= ring.size - 8 {
             return Err(WriteError::TooLarge);
@@ -285,8 +287,12 @@ impl IncomingRing {
         let mut bytes = [0; DESCRIPTOR as usize];
         ring.read(start, &mut bytes);
         let half = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let (kind, offset, length, flags) =
-            (half(0), u32::from(half(2)) * 8, u32::from(half(4)) * 8, half(6));
+        let (kind, offset, length, flags) = (
+            half(0),
+            u32::from(half(2)) * 8,
+            u32::from(half(4)) * 8,
+            half(6),
+        );
         let mut transaction = [0; 8];
         transaction.copy_from_slice(&bytes[8..16]);
         let kind = match kind {
@@ -323,9 +329,13 @@ impl IncomingRing {
 
     fn ranges(&self, start: u32, offset: u32) -> Result<Vec<PageRange>, Corruption> {
         let mut headers = vec![0; (offset - DESCRIPTOR) as usize];
-        self.ring.read(self.ring.after(start, DESCRIPTOR), &mut headers);
+        self.ring
+            .read(self.ring.after(start, DESCRIPTOR), &mut headers);
         let (count, mut rest) = match headers.get(4..8) {
-            Some(&[a, b, c, d]) => (u32::from_le_bytes([a, b, c, d]), headers.get(8..).unwrap_or(&[])),
+            Some(&[a, b, c, d]) => (
+                u32::from_le_bytes([a, b, c, d]),
+                headers.get(8..).unwrap_or(&[]),
+            ),
             _ => return Err(Corruption::Ranges),
         };
         if count == 0 {
@@ -348,8 +358,11 @@ impl IncomingRing {
     /// Where the payload lies, if it does not run round the ring's end.
     pub(crate) fn in_place(&self, packet: &Incoming) -> Option<NonNull<u8>> {
         let length = packet.length as usize;
-        (self.ring.before_end(packet.payload, length) == length)
-            .then(|| self.ring.memory.pointer(self.ring.data(packet.payload), length))
+        (self.ring.before_end(packet.payload, length) == length).then(|| {
+            self.ring
+                .memory
+                .pointer(self.ring.data(packet.payload), length)
+        })
     }
 
     /// Overwrites the payload, while the packet is still in the ring.
@@ -421,8 +434,8 @@ mod tests {
         assert_eq!(
             bytes,
             [
-                6, 0, 2, 0, 3, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, b'h', b'e', b'l', b'l', b'o', 0xAA, 0xAA,
-                0xAA, 0, 0, 0, 0, 0, 0, 0, 0
+                6, 0, 2, 0, 3, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, b'h', b'e', b'l', b'l', b'o', 0xAA,
+                0xAA, 0xAA, 0, 0, 0, 0, 0, 0, 0, 0
             ]
         );
         assert_eq!(host.load(0), 32, "the in index");
@@ -461,12 +474,22 @@ mod tests {
     #[test]
     fn a_ring_is_never_filled_whole() {
         let (out, input, _) = ring(1);
-        assert_eq!(out.write(&message(&[0; 4096 - 40])), Ok(true), "4,080 bytes");
+        assert_eq!(
+            out.write(&message(&[0; 4096 - 40])),
+            Ok(true),
+            "4,080 bytes"
+        );
         assert_eq!(out.write(&message(&[])), Err(WriteError::Full(24)));
         let packet = input.peek().expect("a sound ring").expect("a packet");
         input.advance(&packet).expect("a sound ring");
-        assert_eq!(out.write(&message(&[0; 4096 - 32])), Err(WriteError::TooLarge));
-        assert_eq!(out.write(&message(&vec![0; 1 << 20])), Err(WriteError::TooLarge));
+        assert_eq!(
+            out.write(&message(&[0; 4096 - 32])),
+            Err(WriteError::TooLarge)
+        );
+        assert_eq!(
+            out.write(&message(&vec![0; 1 << 20])),
+            Err(WriteError::TooLarge)
+        );
     }
 
     #[test]

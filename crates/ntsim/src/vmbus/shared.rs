@@ -1,7 +1,8 @@
 //! A view of memory that guest and host share.
 //!
-//! Each side has its own view, over its own mapping of the same page frames. All of a machine's code runs on one thread of
-//! the real system, so accesses never race; what the other side does happens between them, at scheduling points.
+//! Each side has its own view, over its own mapping of the same page frames. All of a machine's
+//! code runs on one thread of the real system, so accesses never race; what the other side does
+//! happens between them, at scheduling points.
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -21,7 +22,8 @@ pub(crate) struct Shared {
 impl Shared {
     /// # Safety
     ///
-    /// `base` points to `length` bytes, aligned to a page, that stay readable and writable while `keeper` lives.
+    /// `base` points to `length` bytes, aligned to a page, that stay readable and writable while
+    /// `keeper` lives.
     pub(crate) unsafe fn new(base: NonNull<u8>, length: usize, keeper: Rc<dyn Any>) -> Self {
         Self {
             base,
@@ -49,7 +51,8 @@ impl Shared {
     fn word(&self, offset: usize) -> &AtomicU32 {
         assert!(offset.is_multiple_of(4), "a control word at {offset}");
         let pointer = self.pointer(offset, 4).cast::<AtomicU32>();
-        // SAFETY: four bytes in the view, aligned, alive as long as the view; both sides use atomic accesses for them.
+        // SAFETY: four bytes in the view, aligned, alive as long as the view; both sides use atomic
+        // accesses for them.
         unsafe { pointer.as_ref() }
     }
 
@@ -66,14 +69,16 @@ impl Shared {
     /// Copies out of the view.
     pub(crate) fn read(&self, offset: usize, into: &mut [u8]) {
         let from = self.pointer(offset, into.len());
-        // SAFETY: the range is in the view; `into` is a buffer of this side's own, so the two do not overlap.
+        // SAFETY: the range is in the view; `into` is a buffer of this side's own, so the two do
+        // not overlap.
         unsafe { from.copy_to_nonoverlapping(NonNull::from(&mut *into).cast(), into.len()) };
     }
 
     /// Copies into the view.
     pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
         let to = self.pointer(offset, bytes.len());
-        // SAFETY: the range is in the view; `bytes` is not, for views are only reached through this type.
+        // SAFETY: the range is in the view; `bytes` is not, for views are only reached through this
+        // type.
         unsafe { to.copy_from(NonNull::from(bytes).cast(), bytes.len()) };
     }
 
@@ -105,7 +110,13 @@ pub(crate) mod tests {
             .cast();
         let view = || {
             // SAFETY: the pages are aligned and live as long as the vector, which the view keeps.
-            Rc::new(unsafe { Shared::new(base, pages * PAGE, Rc::clone(&memory) as Rc<dyn std::any::Any>) })
+            Rc::new(unsafe {
+                Shared::new(
+                    base,
+                    pages * PAGE,
+                    Rc::clone(&memory) as Rc<dyn std::any::Any>,
+                )
+            })
         };
         (view(), view())
     }

@@ -1,17 +1,19 @@
 //! Timers, deferred procedure calls and work items.
 //!
-//! Each is a callback that runs later, in a context of its own. Its object's disposal cancels what has not begun and waits for
-//! what has, so a callback never sees its object gone. With `AutomaticSerialization` it runs under the lock of its parent.
+//! Each is a callback that runs later, in a context of its own. Its object's disposal cancels what
+//! has not begun and waits for what has, so a callback never sees its object gone. With
+//! `AutomaticSerialization` it runs under the lock of its parent.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use wdk_sys_lite::{
-    _WDF_EXECUTION_LEVEL, BOOLEAN, LONGLONG, NTSTATUS, PFN_WDF_DPC, PFN_WDF_TIMER, PFN_WDF_WORKITEM,
-    PWDF_DPC_CONFIG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, PWDF_TIMER_CONFIG, PWDF_WORKITEM_CONFIG,
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG,
-    WDFDPC, WDFOBJECT, WDFTIMER, WDFWORKITEM,
+    _WDF_EXECUTION_LEVEL, BOOLEAN, LONGLONG, NTSTATUS, PFN_WDF_DPC, PFN_WDF_TIMER,
+    PFN_WDF_WORKITEM, PWDF_DPC_CONFIG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_TIMER_CONFIG, PWDF_WORKITEM_CONFIG, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, ULONG, WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG, WDFDPC,
+    WDFOBJECT, WDFTIMER, WDFWORKITEM,
 };
 
 use crate::call_driver;
@@ -27,7 +29,8 @@ use super::{require, status, verifier_break};
 /// The three callbacks have the same shape.
 type Callback = PFN_WDF_TIMER;
 
-/// The most that a timer without high resolution may be late, in nanoseconds: a tick of the system's clock.
+/// The most that a timer without high resolution may be late, in nanoseconds: a tick of the
+/// system's clock.
 const CLOCK_TICK: u64 = 1_000_000;
 
 /// What the three have in common.
@@ -38,7 +41,8 @@ struct Deferred {
     passive: bool,
     serialized: bool,
     object: RefCell<Weak<Object>>,
-    /// How many runs are queued and have not begun; those before a cancellation know by their generation.
+    /// How many runs are queued and have not begun; those before a cancellation know by their
+    /// generation.
     queued: Cell<u32>,
     generation: Cell<u32>,
     running: RefCell<Vec<ContextId>>,
@@ -76,7 +80,9 @@ impl Deferred {
         let this = Rc::clone(self);
         let run = move || this.run(generation);
         if self.passive {
-            kernel().sched.spawn(ContextKind::SystemThread, self.name, run);
+            kernel()
+                .sched
+                .spawn(ContextKind::SystemThread, self.name, run);
         } else {
             kernel().sched.queue_dpc(None, self.name, run);
         }
@@ -99,8 +105,10 @@ impl Deferred {
             } else {
                 None
             };
-            // SAFETY: the driver gave the callback for this object when it created it; the reference keeps the object.
-            let call = || unsafe { call_driver!(object.driver, self.name, callback(object.handle())) };
+            // SAFETY: the driver gave the callback for this object when it created it; the
+            // reference keeps the object.
+            let call =
+                || unsafe { call_driver!(object.driver, self.name, callback(object.handle())) };
             match lock {
                 Some(lock) => lock.with(call),
                 None => call(),
@@ -123,10 +131,13 @@ impl Deferred {
         timer || queued
     }
 
-    /// Waits until nothing is queued or running. From within the callback itself that would be for ever.
+    /// Waits until nothing is queued or running. From within the callback itself that would be for
+    /// ever.
     fn wait(&self, what: &str) {
         if self.running.borrow().contains(&kernel().sched.current().id) {
-            verifier_break(format!("{what} was called from the callback that it waits for"));
+            verifier_break(format!(
+                "{what} was called from the callback that it waits for"
+            ));
         }
         kernel().sched.wait_until(self.key, || {
             self.queued.get() == 0 && self.running.borrow().is_empty()
@@ -173,10 +184,13 @@ const WORK_ITEM: &str = "EvtWorkItem";
 
 /// The lock of the parent of a timer, DPC or work item.
 fn serialization_lock(object: &Rc<Object>) -> Option<Rc<CallbackLock>> {
-    object.parent().and_then(|parent| lock::callback_lock(&parent))
+    object
+        .parent()
+        .and_then(|parent| lock::callback_lock(&parent))
 }
 
-/// What the three creating functions have in common. `size` is the configuration's and what it should be.
+/// What the three creating functions have in common. `size` is the configuration's and what it
+/// should be.
 fn create(
     function: &str,
     kind: Kind,
@@ -205,8 +219,8 @@ fn create(
     }
     let mut deferred = deferred;
     if kind == Kind::Timer {
-        deferred.passive =
-            attributes.own_execution_level() == Some(_WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive);
+        deferred.passive = attributes.own_execution_level()
+            == Some(_WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive);
     }
     if deferred.serialized
         && let Some(lock) = lock::callback_lock(&parent)
@@ -310,7 +324,8 @@ nt_export! { table
         1
     }
 
-    /// Takes a deferred procedure call back; true if it was queued. Waiting for its callback needs `PASSIVE_LEVEL`.
+    /// Takes a deferred procedure call back; true if it was queued. Waiting for its callback needs
+    /// `PASSIVE_LEVEL`.
     irql(any) fn WdfDpcCancel(_globals: PWDF_DRIVER_GLOBALS, dpc: WDFDPC, wait: BOOLEAN) -> BOOLEAN {
         let dpc = body(dpc, Kind::Dpc);
         let queued = dpc.cancel();

@@ -1,6 +1,8 @@
-//! Framework devices: what a driver sets up in `EvtDriverDeviceAdd`, and what the rest of the framework knows of one.
+//! Framework devices: what a driver sets up in `EvtDriverDeviceAdd`, and what the rest of the
+//! framework knows of one.
 //!
-//! The calls themselves are in `device_api` and `device_init`; what happens to a device over its life is in `power`.
+//! The calls themselves are in `device_api` and `device_init`; what happens to a device over its
+//! life is in `power`.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -71,7 +73,8 @@ pub struct Settings {
     pub has_class: bool,
     /// Whether the power callbacks may touch pageable memory.
     pub power_pageable: bool,
-    /// `WdfReleaseHardwareOrderOnFailureAfterDescendants` was chosen. A device without children sees no difference.
+    /// `WdfReleaseHardwareOrderOnFailureAfterDescendants` was chosen. A device without children
+    /// sees no difference.
     pub release_after_descendants: bool,
 }
 
@@ -147,7 +150,8 @@ pub struct Device {
     pub symbolic_links: RefCell<Vec<String>>,
     /// The default queue, once there is one.
     pub default_queue: RefCell<Option<Rc<Object>>>,
-    /// Which queue gets which type of request (`WdfDeviceConfigureRequestDispatching`); the default queue gets the others.
+    /// Which queue gets which type of request (`WdfDeviceConfigureRequestDispatching`); the default
+    /// queue gets the others.
     pub routing: RefCell<BTreeMap<WDF_REQUEST_TYPE, Rc<Object>>>,
     pub(crate) pnp_state: Cell<PnpState>,
     pub(crate) power_state: Cell<WDF_POWER_DEVICE_STATE>,
@@ -185,7 +189,9 @@ impl Device {
             object: OnceCell::new(),
             address: device_object.expose_provenance(),
             files: Cell::new(0),
-            key: kernel().sched.new_key_for("a change of the device's power state"),
+            key: kernel()
+                .sched
+                .new_key_for("a change of the device's power state"),
         }
     }
 
@@ -266,7 +272,8 @@ impl Device {
         self.key
     }
 
-    /// The raw and the translated resource list. Devices on VMBus have no resources, so both are empty.
+    /// The raw and the translated resource list. Devices on VMBus have no resources, so both are
+    /// empty.
     pub(crate) fn resources(&self) -> (WDFCMRESLIST, WDFCMRESLIST) {
         let lists = self.resource_lists.borrow();
         let handle = |index: usize| {
@@ -293,7 +300,11 @@ impl Device {
     pub(crate) fn interfaces_can_be_enabled(&self) -> bool {
         !matches!(
             self.pnp_state.get(),
-            PnpState::Added | PnpState::Starting | PnpState::Failed | PnpState::Removed | PnpState::Removing
+            PnpState::Added
+                | PnpState::Starting
+                | PnpState::Failed
+                | PnpState::Removed
+                | PnpState::Removing
         )
     }
 }
@@ -313,7 +324,8 @@ pub fn of(handle: wdk_sys_lite::WDFDEVICE) -> Rc<Device> {
 /// Whether two GUIDs are the same.
 #[must_use]
 pub fn same_guid(one: &GUID, other: &GUID) -> bool {
-    (one.Data1, one.Data2, one.Data3, one.Data4) == (other.Data1, other.Data2, other.Data3, other.Data4)
+    (one.Data1, one.Data2, one.Data3, one.Data4)
+        == (other.Data1, other.Data2, other.Data3, other.Data4)
 }
 
 /// The devices with an enabled interface of a class, in the order of their arrival.

@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    _WDF_DEVICE_FAILED_ACTION, _WDF_DEVICE_PNP_STATE, ACCESS_MASK, BOOLEAN, DEVICE_REGISTRY_PROPERTY, GUID,
-    LPCGUID, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PDRIVER_OBJECT, PINTERFACE, POOL_TYPE, PULONG,
-    PVOID, PWDF_DEVICE_PNP_CAPABILITIES, PWDF_DRIVER_CONFIG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES,
-    PWDFDEVICE_INIT, PWSTR, STATUS_BUFFER_TOO_SMALL, STATUS_DRIVER_INTERNAL_ERROR,
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER,
-    STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, ULONG, USHORT,
-    WDF_DEVICE_FAILED_ACTION, WDF_DEVICE_PNP_CAPABILITIES, WDF_DEVICE_PNP_STATE, WDF_DRIVER_CONFIG,
-    WDFCMRESLIST, WDFDEVICE, WDFDRIVER, WDFIOTARGET, WDFKEY, WDFMEMORY,
+    _WDF_DEVICE_FAILED_ACTION, _WDF_DEVICE_PNP_STATE, ACCESS_MASK, BOOLEAN,
+    DEVICE_REGISTRY_PROPERTY, GUID, LPCGUID, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT,
+    PDRIVER_OBJECT, PINTERFACE, POOL_TYPE, PULONG, PVOID, PWDF_DEVICE_PNP_CAPABILITIES,
+    PWDF_DRIVER_CONFIG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, PWDFDEVICE_INIT, PWSTR,
+    STATUS_BUFFER_TOO_SMALL, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, ULONG, USHORT, WDF_DEVICE_FAILED_ACTION,
+    WDF_DEVICE_PNP_CAPABILITIES, WDF_DEVICE_PNP_STATE, WDF_DRIVER_CONFIG, WDFCMRESLIST, WDFDEVICE,
+    WDFDRIVER, WDFIOTARGET, WDFKEY, WDFMEMORY,
 };
 
 use crate::driver;
@@ -262,7 +263,8 @@ nt_export! { table
         }
     }
 
-    /// Declares the device failed. It is surprise-removed, and started again if the driver asks for it.
+    /// Declares the device failed. It is surprise-removed, and started again if the driver asks for
+    /// it.
     irql(<= DISPATCH_LEVEL) fn WdfDeviceSetFailed(
         _globals: PWDF_DRIVER_GLOBALS,
         device: WDFDEVICE,
@@ -435,7 +437,10 @@ fn create_driver(
     Ok(object)
 }
 
-fn create_device(init: &device_init::DeviceInit, attributes: &Attributes) -> Result<Rc<Object>, NTSTATUS> {
+fn create_device(
+    init: &device_init::DeviceInit,
+    attributes: &Attributes,
+) -> Result<Rc<Object>, NTSTATUS> {
     let settings = init.settings.borrow().clone();
     if (settings.sddl.is_some() || settings.has_class) && settings.name.is_none() {
         return Err(status::INVALID_SECURITY_DESCR);
@@ -475,15 +480,17 @@ fn create_device(init: &device_init::DeviceInit, attributes: &Attributes) -> Res
 }
 
 fn find(interfaces: &[Interface], class: &GUID, reference: Option<&String>) -> Option<usize> {
-    interfaces
-        .iter()
-        .position(|interface| same_guid(&interface.class, class) && interface.reference.as_ref() == reference)
+    interfaces.iter().position(|interface| {
+        same_guid(&interface.class, class) && interface.reference.as_ref() == reference
+    })
 }
 
 fn property_of(device: &Device, property: DEVICE_REGISTRY_PROPERTY::Type) -> Option<Vec<u8>> {
     let mut text = match property {
         // A list of strings ends with an empty one.
-        DEVICE_REGISTRY_PROPERTY::DevicePropertyHardwareID => format!("{}\0", device.pdo.hardware_id),
+        DEVICE_REGISTRY_PROPERTY::DevicePropertyHardwareID => {
+            format!("{}\0", device.pdo.hardware_id)
+        }
         DEVICE_REGISTRY_PROPERTY::DevicePropertyEnumeratorName => "VMBUS".to_owned(),
         DEVICE_REGISTRY_PROPERTY::DevicePropertyPhysicalDeviceObjectName => {
             format!(r"\Device\{:08x}", device.pdo.id)

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    _WDF_DEVICE_IO_TYPE, _WDF_FILEOBJECT_CLASS, _WDF_RELEASE_HARDWARE_ORDER_ON_FAILURE, BOOLEAN, GUID,
-    NTSTATUS, PCUNICODE_STRING, PFN_WDF_IO_IN_CALLER_CONTEXT, PWDF_DRIVER_GLOBALS, PWDF_FILEOBJECT_CONFIG,
-    PWDF_IO_TYPE_CONFIG, PWDF_OBJECT_ATTRIBUTES, PWDF_PNPPOWER_EVENT_CALLBACKS,
-    PWDF_POWER_POLICY_EVENT_CALLBACKS, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, ULONG,
-    WDF_DEVICE_IO_TYPE, WDF_FILEOBJECT_CONFIG, WDF_IO_TYPE_CONFIG, WDF_PNPPOWER_EVENT_CALLBACKS,
+    _WDF_DEVICE_IO_TYPE, _WDF_FILEOBJECT_CLASS, _WDF_RELEASE_HARDWARE_ORDER_ON_FAILURE, BOOLEAN,
+    GUID, NTSTATUS, PCUNICODE_STRING, PFN_WDF_IO_IN_CALLER_CONTEXT, PWDF_DRIVER_GLOBALS,
+    PWDF_FILEOBJECT_CONFIG, PWDF_IO_TYPE_CONFIG, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_PNPPOWER_EVENT_CALLBACKS, PWDF_POWER_POLICY_EVENT_CALLBACKS, PWDFDEVICE_INIT,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, ULONG, WDF_DEVICE_IO_TYPE,
+    WDF_FILEOBJECT_CONFIG, WDF_IO_TYPE_CONFIG, WDF_PNPPOWER_EVENT_CALLBACKS,
     WDF_POWER_POLICY_EVENT_CALLBACKS, WDF_RELEASE_HARDWARE_ORDER_ON_FAILURE,
 };
 
@@ -46,7 +47,9 @@ const STEP: u64 = 16;
 
 impl DeviceInit {
     pub(crate) fn pointer(&self) -> PWDFDEVICE_INIT {
-        std::ptr::without_provenance_mut(usize::try_from(BASE + self.number * STEP).unwrap_or(usize::MAX))
+        std::ptr::without_provenance_mut(
+            usize::try_from(BASE + self.number * STEP).unwrap_or(usize::MAX),
+        )
     }
 }
 
@@ -337,15 +340,19 @@ nt_export! { table
         init.settings.borrow_mut().has_class = true;
     }
 
-    /// Gives up an init from `WdfControlDeviceInitAllocate`. The simulator has none of these, and the framework's own must not
-    /// be freed by the driver.
+    /// Gives up an init from `WdfControlDeviceInitAllocate`. The simulator has none of these, and
+    /// the framework's own must not be freed by the driver.
     irql(<= DISPATCH_LEVEL) fn WdfDeviceInitFree(_globals: PWDF_DRIVER_GLOBALS, init: PWDFDEVICE_INIT) {
         let _ = of("WdfDeviceInitFree", init);
         verifier_break("WdfDeviceInitFree: the init is the framework's");
     }
 }
 
-fn set_io_type(init: &DeviceInit, read_write: WDF_DEVICE_IO_TYPE, device_control: WDF_DEVICE_IO_TYPE) {
+fn set_io_type(
+    init: &DeviceInit,
+    read_write: WDF_DEVICE_IO_TYPE,
+    device_control: WDF_DEVICE_IO_TYPE,
+) {
     let valid = _WDF_DEVICE_IO_TYPE::WdfDeviceIoNeither.._WDF_DEVICE_IO_TYPE::WdfDeviceIoMaximum;
     if !valid.contains(&read_write) || !valid.contains(&device_control) {
         verifier_break(format!(

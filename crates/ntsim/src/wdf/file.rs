@@ -34,7 +34,11 @@ impl Body for FrameworkFile {}
 
 /// The file object behind a WDFFILEOBJECT handle.
 pub(super) fn of(handle: WDFFILEOBJECT) -> Rc<FileObject> {
-    Rc::clone(&object::of(handle, Kind::FileObject).body::<FrameworkFile>().file)
+    Rc::clone(
+        &object::of(handle, Kind::FileObject)
+            .body::<FrameworkFile>()
+            .file,
+    )
 }
 
 fn config_of(device: &Device) -> Option<&FileConfig> {
@@ -127,16 +131,21 @@ pub(crate) fn create(irp: &Rc<Irp>) {
         return;
     }
     // In between the sender may have cancelled it: then it is completed.
-    if let (Ok(object), Some(callback)) = (queue::retrieve(&queue, Some(&irp.file), None), callback) {
+    if let (Ok(object), Some(callback)) = (queue::retrieve(&queue, Some(&irp.file), None), callback)
+    {
         irp.set_place("with the driver since EvtDeviceFileCreate");
         in_context(device_object, || {
-            // SAFETY: the driver's file object configuration gave the callback; the handles are its device's, its
-            // request's, and its file object's or null.
+            // SAFETY: the driver's file object configuration gave the callback; the handles are its
+            // device's, its request's, and its file object's or null.
             unsafe {
                 call_driver!(
                     device_object.driver,
                     "EvtDeviceFileCreate",
-                    callback(device_object.handle(), object.handle(), handle_of(&irp.file))
+                    callback(
+                        device_object.handle(),
+                        object.handle(),
+                        handle_of(&irp.file)
+                    )
                 );
             };
         });
@@ -160,8 +169,15 @@ pub(crate) fn cleanup(file: &Rc<FileObject>) {
     let device = file.device.body::<Device>();
     if let Some(callback) = config_of(&device).and_then(|config| config.cleanup) {
         in_context(&file.device, || {
-            // SAFETY: the driver's file object configuration gave the callback; the handle is its file object's, or null.
-            unsafe { call_driver!(file.device.driver, "EvtFileCleanup", callback(handle_of(file))) };
+            // SAFETY: the driver's file object configuration gave the callback; the handle is its
+            // file object's, or null.
+            unsafe {
+                call_driver!(
+                    file.device.driver,
+                    "EvtFileCleanup",
+                    callback(handle_of(file))
+                )
+            };
         });
     }
     queue::flush_by_file(&file.device, file);
@@ -172,8 +188,15 @@ pub(crate) fn close(file: &FileObject) {
     let device = file.device.body::<Device>();
     if let Some(callback) = config_of(&device).and_then(|config| config.close) {
         in_context(&file.device, || {
-            // SAFETY: the driver's file object configuration gave the callback; the handle is its file object's, or null.
-            unsafe { call_driver!(file.device.driver, "EvtFileClose", callback(handle_of(file))) };
+            // SAFETY: the driver's file object configuration gave the callback; the handle is its
+            // file object's, or null.
+            unsafe {
+                call_driver!(
+                    file.device.driver,
+                    "EvtFileClose",
+                    callback(handle_of(file))
+                )
+            };
         });
     }
     delete_object(file);

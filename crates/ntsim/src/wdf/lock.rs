@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use wdk_sys_lite::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, NTSTATUS, PLONGLONG, PWDF_DRIVER_GLOBALS,
-    PWDF_OBJECT_ATTRIBUTES, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, STATUS_TIMEOUT, WDFSPINLOCK,
-    WDFWAITLOCK,
+    PWDF_OBJECT_ATTRIBUTES, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, STATUS_TIMEOUT,
+    WDFSPINLOCK, WDFWAITLOCK,
 };
 
 use crate::bugcheck::{StopCode, bug_check};
@@ -135,7 +135,8 @@ enum Either {
 }
 
 impl CallbackLock {
-    /// For callbacks of an execution level: a wait lock for `WdfExecutionLevelPassive`, a spin lock otherwise.
+    /// For callbacks of an execution level: a wait lock for `WdfExecutionLevelPassive`, a spin lock
+    /// otherwise.
     #[must_use]
     pub fn new(level: _WDF_EXECUTION_LEVEL::Type) -> Self {
         Self(if level == _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive {
@@ -186,7 +187,8 @@ impl CallbackLock {
     }
 }
 
-/// The lock under which an object's callbacks run: its device's, its queue's, or none, as its synchronization scope says.
+/// The lock under which an object's callbacks run: its device's, its queue's, or none, as its
+/// synchronization scope says.
 #[must_use]
 pub fn callback_lock(object: &Rc<Object>) -> Option<Rc<CallbackLock>> {
     let holder = match object.synchronization_scope() {
@@ -215,7 +217,12 @@ fn invalid_operation(object: &Object, what: &str) {
 fn recursive(object: &Object) -> ! {
     bug_check(
         StopCode::WDF_VIOLATION,
-        [violation::RECURSIVE_LOCK, object.handle().addr() as u64, 0, 0],
+        [
+            violation::RECURSIVE_LOCK,
+            object.handle().addr() as u64,
+            0,
+            0,
+        ],
         format!(
             "{} {:p} was acquired again by its owner",
             object.kind.name(),
@@ -330,8 +337,8 @@ nt_export! { table
     }
 }
 
-/// A time in units of 100 ns, negative if it is relative, as virtual time in nanoseconds. Absolute times count from 1601; the
-/// simulated machine starts then.
+/// A time in units of 100 ns, negative if it is relative, as virtual time in nanoseconds. Absolute
+/// times count from 1601; the simulated machine starts then.
 pub(crate) fn deadline(time: i64) -> u64 {
     let nanoseconds = time.unsigned_abs().saturating_mul(100);
     if time < 0 {

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use wdk_sys_lite::{
     _POOL_TYPE, NTSTATUS, POOL_TYPE, PVOID, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WDFLOOKASIDE, WDFMEMORY,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WDFLOOKASIDE,
+    WDFMEMORY,
 };
 
 use crate::kernel::{DriverId, kernel};
@@ -217,8 +218,8 @@ nt_export! { table
         memory.buffer().cast()
     }
 
-    /// Makes a lookaside list of memory objects. As under Driver Verifier's special pool it keeps nothing back: each buffer is
-    /// a pool block of its own.
+    /// Makes a lookaside list of memory objects. As under Driver Verifier's special pool it keeps
+    /// nothing back: each buffer is a pool block of its own.
     irql(<= DISPATCH_LEVEL) fn WdfLookasideListCreate(
         _globals: PWDF_DRIVER_GLOBALS,
         attributes: PWDF_OBJECT_ATTRIBUTES,
@@ -255,7 +256,8 @@ nt_export! { table
         }
     }
 
-    /// Makes a memory object from a lookaside list. Its parent is what the list's memory attributes name, else the driver.
+    /// Makes a memory object from a lookaside list. Its parent is what the list's memory attributes
+    /// name, else the driver.
     irql(<= DISPATCH_LEVEL) fn WdfMemoryCreateFromLookaside(
         _globals: PWDF_DRIVER_GLOBALS,
         lookaside: WDFLOOKASIDE,

@@ -108,7 +108,8 @@ impl State {
     }
 }
 
-/// The driver that has called into the framework, and its driver object, the default parent of what it creates.
+/// The driver that has called into the framework, and its driver object, the default parent of what
+/// it creates.
 pub(crate) fn caller() -> (DriverId, Option<Rc<object::Object>>) {
     let driver = kernel().sched.current().driver().unwrap_or_else(|| {
         bug_check(
@@ -120,7 +121,8 @@ pub(crate) fn caller() -> (DriverId, Option<Rc<object::Object>>) {
     (driver, kernel().wdf.drivers.borrow().get(&driver).cloned())
 }
 
-/// `FxPointerNotNull`: a null pointer where the framework needs one is the bug check `WDF_VIOLATION`.
+/// `FxPointerNotNull`: a null pointer where the framework needs one is the bug check
+/// `WDF_VIOLATION`.
 pub(crate) fn require(function: &str, parameter: &str, is_null: bool) {
     if is_null {
         bug_check(
@@ -131,7 +133,8 @@ pub(crate) fn require(function: &str, parameter: &str, is_null: bool) {
     }
 }
 
-/// A mistake at which KMDF stops in a debugger when its verifier is on; without the verifier nothing happens.
+/// A mistake at which KMDF stops in a debugger when its verifier is on; without the verifier
+/// nothing happens.
 pub(crate) fn verifier_break(what: impl Into<String>) {
     if kernel().config.verifier {
         bug_check(
@@ -150,13 +153,17 @@ pub(crate) fn verifier_break(what: impl Into<String>) {
 ///
 /// # Safety
 ///
-/// The pointer is null or points to a readable `UNICODE_STRING` whose buffer has `Length` readable bytes.
+/// The pointer is null or points to a readable `UNICODE_STRING` whose buffer has `Length` readable
+/// bytes.
 pub(crate) unsafe fn text_of(string: PCUNICODE_STRING) -> Result<Option<String>, NTSTATUS> {
     // SAFETY: null or readable, says the caller.
     let Some(string) = (unsafe { string.as_ref() }) else {
         return Ok(None);
     };
-    if string.Length % 2 != 0 || string.MaximumLength % 2 != 0 || string.Length > string.MaximumLength {
+    if string.Length % 2 != 0
+        || string.MaximumLength % 2 != 0
+        || string.Length > string.MaximumLength
+    {
         return Err(STATUS_INVALID_PARAMETER);
     }
     if string.Length == 0 {
@@ -166,6 +173,7 @@ pub(crate) unsafe fn text_of(string: PCUNICODE_STRING) -> Result<Option<String>,
         return Err(STATUS_INVALID_PARAMETER);
     }
     // SAFETY: `Length` readable bytes, says the caller.
-    let units = unsafe { std::slice::from_raw_parts(string.Buffer, usize::from(string.Length / 2)) };
+    let units =
+        unsafe { std::slice::from_raw_parts(string.Buffer, usize::from(string.Length / 2)) };
     Ok(Some(String::from_utf16_lossy(units)))
 }

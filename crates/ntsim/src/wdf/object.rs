@@ -1,7 +1,8 @@
-//! The framework's objects: handles, the tree of parents and children, typed contexts, references and deletion.
+//! The framework's objects: handles, the tree of parents and children, typed contexts, references
+//! and deletion.
 //!
-//! A handle is a number that no memory lies behind, so that using it as a pointer faults; it is never used again in the
-//! same machine. Deletion follows KMDF:
+//! A handle is a number that no memory lies behind, so that using it as a pointer faults; it is
+//! never used again in the same machine. Deletion follows KMDF:
 //!
 //! ```text
 //!   delete: leave the parent -> dispose -> drop the creator's reference
@@ -9,7 +10,8 @@
 //!   last reference gone: EvtDestroy, the contexts' memory, Body::destroyed; the handle is dead from here on
 //! ```
 //!
-//! Objects whose cleanup must run at `PASSIVE_LEVEL` and are deleted above it are disposed by a system thread.
+//! Objects whose cleanup must run at `PASSIVE_LEVEL` and are deleted above it are disposed by a
+//! system thread.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -20,8 +22,8 @@ use std::rc::{Rc, Weak};
 use wdk_sys_lite::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, NTSTATUS, PCWDF_OBJECT_CONTEXT_TYPE_INFO,
     PFN_WDF_OBJECT_CONTEXT_CLEANUP, PFN_WDF_OBJECT_CONTEXT_DESTROY, PVOID, PWDF_OBJECT_ATTRIBUTES,
-    STATUS_DELETE_PENDING, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
-    WDF_OBJECT_ATTRIBUTES, WDF_OBJECT_CONTEXT_TYPE_INFO, WDFOBJECT,
+    STATUS_DELETE_PENDING, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_SUCCESS, WDF_OBJECT_ATTRIBUTES, WDF_OBJECT_CONTEXT_TYPE_INFO, WDFOBJECT,
 };
 
 use crate::bugcheck::{StopCode, bug_check};
@@ -106,12 +108,20 @@ impl Kind {
     fn may_set_execution_level(self) -> bool {
         matches!(
             self,
-            Self::Driver | Self::Device | Self::Queue | Self::FileObject | Self::General | Self::Timer
+            Self::Driver
+                | Self::Device
+                | Self::Queue
+                | Self::FileObject
+                | Self::General
+                | Self::Timer
         )
     }
 
     fn may_set_synchronization_scope(self) -> bool {
-        matches!(self, Self::Driver | Self::Device | Self::Queue | Self::FileObject)
+        matches!(
+            self,
+            Self::Driver | Self::Device | Self::Queue | Self::FileObject
+        )
     }
 
     /// Whether the framework itself needs `PASSIVE_LEVEL` to dispose of such an object.
@@ -142,8 +152,8 @@ impl Kind {
 
 /// What stands behind an object of a certain kind.
 pub trait Body: Any {
-    /// The object is being disposed of: its children are, its `EvtCleanupCallback` has not run yet. At `PASSIVE_LEVEL` for
-    /// the kinds that the framework disposes of there.
+    /// The object is being disposed of: its children are, its `EvtCleanupCallback` has not run yet.
+    /// At `PASSIVE_LEVEL` for the kinds that the framework disposes of there.
     fn dispose(&self, object: &Rc<Object>) {
         let _ = object;
     }
@@ -178,16 +188,18 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Reads the attributes that a driver gave for an object of a kind, with KMDF's checks and statuses. A null pointer
-    /// stands for the defaults, where the kind needs no parent.
+    /// Reads the attributes that a driver gave for an object of a kind, with KMDF's checks and
+    /// statuses. A null pointer stands for the defaults, where the kind needs no parent.
     ///
     /// # Errors
     ///
-    /// `STATUS_INFO_LENGTH_MISMATCH` for a wrong `Size`, `STATUS_WDF_*` for what does not fit the kind.
+    /// `STATUS_INFO_LENGTH_MISMATCH` for a wrong `Size`, `STATUS_WDF_*` for what does not fit the
+    /// kind.
     ///
     /// # Safety
     ///
-    /// The pointer is null or points to a readable `WDF_OBJECT_ATTRIBUTES` whose context type lives as long as the driver.
+    /// The pointer is null or points to a readable `WDF_OBJECT_ATTRIBUTES` whose context type lives
+    /// as long as the driver.
     pub unsafe fn read(kind: Kind, attributes: PWDF_OBJECT_ATTRIBUTES) -> Result<Self, NTSTATUS> {
         // SAFETY: null or readable, says the caller.
         let Some(raw) = (unsafe { attributes.as_ref() }) else {
@@ -226,7 +238,8 @@ impl Attributes {
         {
             return Err(status::WDF_OBJECT_ATTRIBUTES_INVALID);
         }
-        let inherits_scope = scope == _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeInheritFromParent;
+        let inherits_scope =
+            scope == _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeInheritFromParent;
         if !kind.may_set_synchronization_scope()
             && !inherits_scope
             && scope != _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeNone
@@ -248,7 +261,8 @@ impl Attributes {
     }
 
     unsafe fn read_context(raw: &WDF_OBJECT_ATTRIBUTES) -> Result<Option<ContextType>, NTSTATUS> {
-        // SAFETY: null or a context type that lives as long as the driver, says the caller of `read`.
+        // SAFETY: null or a context type that lives as long as the driver, says the caller of
+        // `read`.
         let Some(info) = (unsafe { raw.ContextTypeInfo.as_ref() }) else {
             return if raw.ContextSizeOverride == 0 {
                 Ok(None)
@@ -287,7 +301,10 @@ impl Attributes {
 
     /// The execution level that they give, or the one to inherit.
     #[must_use]
-    pub fn execution_level_or(&self, inherited: _WDF_EXECUTION_LEVEL::Type) -> _WDF_EXECUTION_LEVEL::Type {
+    pub fn execution_level_or(
+        &self,
+        inherited: _WDF_EXECUTION_LEVEL::Type,
+    ) -> _WDF_EXECUTION_LEVEL::Type {
         self.execution_level.unwrap_or(inherited)
     }
 
@@ -372,7 +389,8 @@ impl Default for Objects {
     }
 }
 
-/// Handles lie in the upper half of the address space, where no program on the real system has memory.
+/// Handles lie in the upper half of the address space, where no program on the real system has
+/// memory.
 const HANDLE_BASE: u64 = 0xFFFF_A800_0000_0000;
 const HANDLE_STEP: u64 = 16;
 
@@ -381,7 +399,8 @@ fn objects() -> &'static Objects {
 }
 
 impl Object {
-    /// The handle that drivers know the object by. Every handle type of the framework is a plain pointer.
+    /// The handle that drivers know the object by. Every handle type of the framework is a plain
+    /// pointer.
     #[must_use]
     pub fn handle(&self) -> WDFOBJECT {
         std::ptr::without_provenance_mut(
@@ -442,7 +461,8 @@ impl Object {
         self.state.get() == State::Created
     }
 
-    /// The execution level, its own or inherited; `WdfExecutionLevelDispatch` if nobody says otherwise.
+    /// The execution level, its own or inherited; `WdfExecutionLevelDispatch` if nobody says
+    /// otherwise.
     #[must_use]
     pub fn execution_level(&self) -> _WDF_EXECUTION_LEVEL::Type {
         self.execution_level.unwrap_or_else(|| {
@@ -453,7 +473,8 @@ impl Object {
         })
     }
 
-    /// The synchronization scope, its own or inherited; `WdfSynchronizationScopeNone` if nobody says otherwise.
+    /// The synchronization scope, its own or inherited; `WdfSynchronizationScopeNone` if nobody
+    /// says otherwise.
     #[must_use]
     pub fn synchronization_scope(&self) -> _WDF_SYNCHRONIZATION_SCOPE::Type {
         self.synchronization_scope.unwrap_or_else(|| {
@@ -464,7 +485,8 @@ impl Object {
         })
     }
 
-    /// The lock that serialises the callbacks of a device or queue whose synchronization scope asks for one.
+    /// The lock that serialises the callbacks of a device or queue whose synchronization scope asks
+    /// for one.
     pub(crate) fn own_callback_lock(&self) -> Rc<CallbackLock> {
         Rc::clone(
             self.lock
@@ -478,10 +500,16 @@ impl Object {
 
     /// Whether its disposal needs `PASSIVE_LEVEL`.
     pub(crate) fn needs_passive(&self) -> bool {
-        self.passive.get() || self.children.borrow().iter().any(|child| child.needs_passive())
+        self.passive.get()
+            || self
+                .children
+                .borrow()
+                .iter()
+                .any(|child| child.needs_passive())
     }
 
-    /// Adds a context; `STATUS_OBJECT_NAME_EXISTS` (a success code) with the old memory if it has one of this type.
+    /// Adds a context; `STATUS_OBJECT_NAME_EXISTS` (a success code) with the old memory if it has
+    /// one of this type.
     fn add_context(&self, attributes: &Attributes) -> Result<(NTSTATUS, *mut u8), NTSTATUS> {
         if self.state.get() != State::Created {
             return Err(STATUS_DELETE_PENDING);
@@ -491,7 +519,10 @@ impl Object {
             .map_or(std::ptr::null(), |context| context.info);
         if !info.is_null() {
             let contexts = self.contexts.borrow();
-            if let Some(old) = contexts.iter().find(|context| std::ptr::eq(context.info, info)) {
+            if let Some(old) = contexts
+                .iter()
+                .find(|context| std::ptr::eq(context.info, info))
+            {
                 return Ok((status::OBJECT_NAME_EXISTS, pointer(old.memory)));
             }
         }
@@ -539,11 +570,13 @@ fn pointer(memory: Option<NonNull<u8>>) -> *mut u8 {
 
 /// Creates an object. Its parent is what the attributes name, else `default_parent`.
 ///
-/// The caller is an exported function that has asked [`should_fail`](crate::kernel::Kernel::should_fail).
+/// The caller is an exported function that has asked
+/// [`should_fail`](crate::kernel::Kernel::should_fail).
 ///
 /// # Errors
 ///
-/// `STATUS_INSUFFICIENT_RESOURCES` without memory for the context, `STATUS_DELETE_PENDING` if the parent is being deleted.
+/// `STATUS_INSUFFICIENT_RESOURCES` without memory for the context, `STATUS_DELETE_PENDING` if the
+/// parent is being deleted.
 pub fn create(
     kind: Kind,
     driver: DriverId,
@@ -581,7 +614,10 @@ pub fn create(
     });
     object.add_context(attributes)?;
     objects.next.set(number + 1);
-    objects.table.borrow_mut().insert(number, Rc::clone(&object));
+    objects
+        .table
+        .borrow_mut()
+        .insert(number, Rc::clone(&object));
     if let Some(parent) = parent {
         parent.children.borrow_mut().push(Rc::clone(&object));
     }
@@ -593,7 +629,11 @@ fn find(handle: WDFOBJECT) -> Option<Rc<Object>> {
     if offset % HANDLE_STEP != 0 {
         return None;
     }
-    objects().table.borrow().get(&(offset / HANDLE_STEP)).cloned()
+    objects()
+        .table
+        .borrow()
+        .get(&(offset / HANDLE_STEP))
+        .cloned()
 }
 
 /// What an address that faulted is, if it is a handle: a driver has used it as a pointer.
@@ -638,7 +678,8 @@ pub fn any(handle: WDFOBJECT) -> Rc<Object> {
     }
 }
 
-/// The object of a kind behind a handle; a handle that is none, or is of another kind, is the bug check `WDF_VIOLATION`.
+/// The object of a kind behind a handle; a handle that is none, or is of another kind, is the bug
+/// check `WDF_VIOLATION`.
 #[must_use]
 pub fn of(handle: WDFOBJECT, kind: Kind) -> Rc<Object> {
     match find(handle) {
@@ -661,8 +702,8 @@ pub fn of(handle: WDFOBJECT, kind: Kind) -> Rc<Object> {
     }
 }
 
-/// The memory of the context of a type, null if the object has none. The one thing that may be asked of an object while its
-/// `EvtDestroyCallback` runs.
+/// The memory of the context of a type, null if the object has none. The one thing that may be
+/// asked of an object while its `EvtDestroyCallback` runs.
 #[must_use]
 pub fn context_of(handle: WDFOBJECT, info: PCWDF_OBJECT_CONTEXT_TYPE_INFO) -> *mut u8 {
     match find(handle) {
@@ -671,12 +712,16 @@ pub fn context_of(handle: WDFOBJECT, info: PCWDF_OBJECT_CONTEXT_TYPE_INFO) -> *m
     }
 }
 
-/// Adds a context to an object; `STATUS_OBJECT_NAME_EXISTS`, a success code, with the old one if it has this type already.
+/// Adds a context to an object; `STATUS_OBJECT_NAME_EXISTS`, a success code, with the old one if it
+/// has this type already.
 ///
 /// # Errors
 ///
 /// `STATUS_DELETE_PENDING`, `STATUS_INSUFFICIENT_RESOURCES`.
-pub fn add_context(object: &Object, attributes: &Attributes) -> Result<(NTSTATUS, *mut u8), NTSTATUS> {
+pub fn add_context(
+    object: &Object,
+    attributes: &Attributes,
+) -> Result<(NTSTATUS, *mut u8), NTSTATUS> {
     object.add_context(attributes)
 }
 
@@ -694,7 +739,8 @@ pub fn owner_of_context(context: PVOID) -> Rc<Object> {
     })
 }
 
-/// Deletes an object for the framework. Deleting twice, or while the parent is deleted, does nothing more.
+/// Deletes an object for the framework. Deleting twice, or while the parent is deleted, does
+/// nothing more.
 pub fn delete(object: &Rc<Object>) {
     object.delete_called.set(true);
     match object.state.get() {
@@ -735,7 +781,11 @@ fn leave_parent(object: &Rc<Object>) {
 
 /// Leaves the rest of an object's end to a thread at `PASSIVE_LEVEL`, as KMDF's dispose list does.
 fn defer(object: &Rc<Object>, rest: fn(&Rc<Object>)) {
-    *objects().disposals.borrow_mut().entry(object.driver).or_default() += 1;
+    *objects()
+        .disposals
+        .borrow_mut()
+        .entry(object.driver)
+        .or_default() += 1;
     let object = Rc::clone(object);
     kernel()
         .sched
@@ -760,7 +810,13 @@ fn disposed_key() -> Key {
 /// Waits until every deferred disposal of a driver's objects is done. At `PASSIVE_LEVEL`.
 pub fn wait_for_disposals(driver: DriverId) {
     kernel().sched.wait_until(disposed_key(), || {
-        objects().disposals.borrow().get(&driver).copied().unwrap_or(0) == 0
+        objects()
+            .disposals
+            .borrow()
+            .get(&driver)
+            .copied()
+            .unwrap_or(0)
+            == 0
     });
 }
 
@@ -781,9 +837,15 @@ pub fn dispose(object: &Rc<Object>) {
         .filter_map(|context| context.cleanup.take())
         .collect();
     for callback in callbacks {
-        // SAFETY: the driver registered the callback in the object's attributes for exactly this call; the object and its
-        // contexts are alive.
-        unsafe { call_driver!(object.driver, "EvtCleanupCallback", callback(object.handle())) };
+        // SAFETY: the driver registered the callback in the object's attributes for exactly this
+        // call; the object and its contexts are alive.
+        unsafe {
+            call_driver!(
+                object.driver,
+                "EvtCleanupCallback",
+                callback(object.handle())
+            )
+        };
     }
     object.state.set(State::Disposed);
 }
@@ -841,7 +903,8 @@ pub fn reference_for_driver(object: &Object, tag: usize) {
     reference(object);
 }
 
-/// `WdfObjectDereference`. More than the driver has referenced is the end of the object too early, a bug check.
+/// `WdfObjectDereference`. More than the driver has referenced is the end of the object too early,
+/// a bug check.
 pub fn dereference_for_driver(object: &Rc<Object>, tag: usize) {
     let known = {
         let mut tags = object.tags.borrow_mut();
@@ -915,9 +978,15 @@ fn destroy(object: &Rc<Object>) {
         .filter_map(|context| context.destroy)
         .collect();
     for callback in callbacks {
-        // SAFETY: the driver registered the callback in the object's attributes for exactly this call; the contexts are
-        // alive until it returns.
-        unsafe { call_driver!(object.driver, "EvtDestroyCallback", callback(object.handle())) };
+        // SAFETY: the driver registered the callback in the object's attributes for exactly this
+        // call; the contexts are alive until it returns.
+        unsafe {
+            call_driver!(
+                object.driver,
+                "EvtDestroyCallback",
+                callback(object.handle())
+            )
+        };
     }
     for context in std::mem::take(&mut *object.contexts.borrow_mut()) {
         if let Some(memory) = context.memory {
@@ -929,7 +998,8 @@ fn destroy(object: &Rc<Object>) {
     objects().table.borrow_mut().remove(&object.number);
 }
 
-/// What a driver has not given back: objects that it still references, and at unload every object left.
+/// What a driver has not given back: objects that it still references, and at unload every object
+/// left.
 pub fn leaks(driver: DriverId, leaks: &mut Vec<Leak>) {
     for object in objects().table.borrow().values() {
         if object.driver != driver {

@@ -1,4 +1,5 @@
-//! A device's life: KMDF's PnP and power state machines, reduced to the paths that a device without children takes.
+//! A device's life: KMDF's PnP and power state machines, reduced to the paths that a device without
+//! children takes.
 //!
 //! ```text
 //!   start:     PrepareHardware -> D0Entry -> D0EntryPostInterruptsEnabled -> queues go -> SelfManagedIoInit -> interfaces
@@ -14,8 +15,8 @@
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    _WDF_POWER_DEVICE_STATE, NT_SUCCESS, NTSTATUS, STATUS_INVALID_DEVICE_STATE, STATUS_NOT_SUPPORTED,
-    STATUS_SUCCESS, WDF_POWER_DEVICE_STATE, WDFDEVICE,
+    _WDF_POWER_DEVICE_STATE, NT_SUCCESS, NTSTATUS, STATUS_INVALID_DEVICE_STATE,
+    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, WDF_POWER_DEVICE_STATE, WDFDEVICE,
 };
 
 use crate::call_driver;
@@ -55,8 +56,9 @@ macro_rules! callback {
         match $device.settings.pnp_power.$name {
             Some(callback) => {
                 let handle: WDFDEVICE = $object.handle();
-                // SAFETY: the driver set the callback for this event, and the handle is its device's. The PnP manager's thread
-                // calls it, at PASSIVE_LEVEL, in the order that the framework documents.
+                // SAFETY: the driver set the callback for this event, and the handle is its
+                // device's. The PnP manager's thread calls it, at PASSIVE_LEVEL, in the order that
+                // the framework documents.
                 unsafe { call_driver!($device.driver, stringify!($name), callback(handle $(, $argument)*)) }
             }
             None => Default::default(),
@@ -65,7 +67,11 @@ macro_rules! callback {
 }
 
 fn checked(status: NTSTATUS) -> Result<(), NTSTATUS> {
-    if NT_SUCCESS(status) { Ok(()) } else { Err(status) }
+    if NT_SUCCESS(status) {
+        Ok(())
+    } else {
+        Err(status)
+    }
 }
 
 /// `IRP_MN_START_DEVICE`. After a failure the stack waits for [`removed`].
@@ -104,7 +110,11 @@ fn release_hardware(object: &Rc<Object>, device: &Device) {
 fn enter_d0(object: &Rc<Object>, device: &Device) -> Result<(), NTSTATUS> {
     let before = device.power_state.get();
     checked(callback!(object, device, EvtDeviceD0Entry(before)))?;
-    let entered: NTSTATUS = callback!(object, device, EvtDeviceD0EntryPostInterruptsEnabled(before));
+    let entered: NTSTATUS = callback!(
+        object,
+        device,
+        EvtDeviceD0EntryPostInterruptsEnabled(before)
+    );
     if let Err(status) = checked(entered) {
         let _: NTSTATUS = callback!(object, device, EvtDeviceD0Exit(D3_FINAL));
         device.power_state.set(D3_FINAL);
@@ -115,7 +125,11 @@ fn enter_d0(object: &Rc<Object>, device: &Device) -> Result<(), NTSTATUS> {
     if let Err(status) = start_self_managed_io(object, device) {
         queue::power_down(object);
         // What the exit callbacks return cannot change anything: the device is on its way out.
-        let _: NTSTATUS = callback!(object, device, EvtDeviceD0ExitPreInterruptsDisabled(D3_FINAL));
+        let _: NTSTATUS = callback!(
+            object,
+            device,
+            EvtDeviceD0ExitPreInterruptsDisabled(D3_FINAL)
+        );
         let _: NTSTATUS = callback!(object, device, EvtDeviceD0Exit(D3_FINAL));
         device.power_state.set(D3_FINAL);
         return Err(status);
@@ -124,7 +138,11 @@ fn enter_d0(object: &Rc<Object>, device: &Device) -> Result<(), NTSTATUS> {
 }
 
 /// The way out of D0. Every step is taken even if one fails; the last failure counts.
-fn leave_d0(object: &Rc<Object>, device: &Device, target: WDF_POWER_DEVICE_STATE) -> Result<(), NTSTATUS> {
+fn leave_d0(
+    object: &Rc<Object>,
+    device: &Device,
+    target: WDF_POWER_DEVICE_STATE,
+) -> Result<(), NTSTATUS> {
     let mut result = suspend_self_managed_io(object, device);
     queue::power_down(object);
     result = checked(callback!(
@@ -163,7 +181,8 @@ pub(crate) fn power_up(object: &Rc<Object>) -> Result<(), NTSTATUS> {
     })
 }
 
-/// `IRP_MN_QUERY_STOP_DEVICE`, `IRP_MN_STOP_DEVICE` and `IRP_MN_START_DEVICE` with the same resources.
+/// `IRP_MN_QUERY_STOP_DEVICE`, `IRP_MN_STOP_DEVICE` and `IRP_MN_START_DEVICE` with the same
+/// resources.
 pub(crate) fn rebalance(object: &Rc<Object>) -> Result<(), NTSTATUS> {
     let device = object.body::<Device>();
     checked(callback!(object, device, EvtDeviceQueryStop()))?;
@@ -227,7 +246,10 @@ pub(crate) fn surprise_remove(object: &Rc<Object>) {
     let device = object.body::<Device>();
     match device.pnp_state() {
         PnpState::Failed => callback!(object, device, EvtDeviceSurpriseRemoval()),
-        PnpState::Started | PnpState::Stopped | PnpState::QueryStopPending | PnpState::QueryRemovePending => {
+        PnpState::Started
+        | PnpState::Stopped
+        | PnpState::QueryStopPending
+        | PnpState::QueryRemovePending => {
             device.set_pnp_state(PnpState::Removing);
             callback!(object, device, EvtDeviceSurpriseRemoval());
             if device.in_d0() {
@@ -254,7 +276,10 @@ fn clean_up(object: &Rc<Object>, device: &Device) {
     queue::purge_power_managed(object);
     if matches!(
         device.self_managed_io.get(),
-        SelfManagedIo::InitFailed | SelfManagedIo::Stopped | SelfManagedIo::Failed | SelfManagedIo::Started
+        SelfManagedIo::InitFailed
+            | SelfManagedIo::Stopped
+            | SelfManagedIo::Failed
+            | SelfManagedIo::Started
     ) {
         callback!(object, device, EvtDeviceSelfManagedIoFlush());
         device.self_managed_io.set(SelfManagedIo::Flushed);

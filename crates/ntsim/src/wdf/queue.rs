@@ -8,22 +8,24 @@
 //!                  +--cancelled: completed, or EvtIoCanceledOnQueue if the driver has seen it
 //! ```
 //!
-//! `dispatch_events` is the one place that decides what a queue does next, as KMDF's is: it runs in the context of whoever
-//! has changed something, and keeps going until nothing is to be done. Its conditions follow KMDF's published sources.
+//! `dispatch_events` is the one place that decides what a queue does next, as KMDF's is: it runs in
+//! the context of whoever has changed something, and keeps going until nothing is to be done. Its
+//! conditions follow KMDF's published sources.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    _WDF_EXECUTION_LEVEL, _WDF_IO_QUEUE_DISPATCH_TYPE, _WDF_IO_QUEUE_STATE, _WDF_REQUEST_STOP_ACTION_FLAGS,
-    _WDF_REQUEST_TYPE, _WDF_SYNCHRONIZATION_SCOPE, _WDF_TRI_STATE, NTSTATUS, PFN_WDF_IO_QUEUE_STATE,
-    PFN_WDF_REQUEST_CANCEL, PULONG, PWDF_DRIVER_GLOBALS, PWDF_IO_QUEUE_CONFIG, PWDF_OBJECT_ATTRIBUTES,
-    PWDF_REQUEST_PARAMETERS, STATUS_CANCELLED, STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
-    STATUS_INVALID_PARAMETER_4, STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS,
-    STATUS_UNSUCCESSFUL, WDF_IO_QUEUE_CONFIG, WDF_IO_QUEUE_STATE, WDF_REQUEST_PARAMETERS, WDF_REQUEST_TYPE,
-    WDFCONTEXT, WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST,
+    _WDF_EXECUTION_LEVEL, _WDF_IO_QUEUE_DISPATCH_TYPE, _WDF_IO_QUEUE_STATE,
+    _WDF_REQUEST_STOP_ACTION_FLAGS, _WDF_REQUEST_TYPE, _WDF_SYNCHRONIZATION_SCOPE, _WDF_TRI_STATE,
+    NTSTATUS, PFN_WDF_IO_QUEUE_STATE, PFN_WDF_REQUEST_CANCEL, PULONG, PWDF_DRIVER_GLOBALS,
+    PWDF_IO_QUEUE_CONFIG, PWDF_OBJECT_ATTRIBUTES, PWDF_REQUEST_PARAMETERS, STATUS_CANCELLED,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_4,
+    STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS, STATUS_UNSUCCESSFUL,
+    WDF_IO_QUEUE_CONFIG, WDF_IO_QUEUE_STATE, WDF_REQUEST_PARAMETERS, WDF_REQUEST_TYPE, WDFCONTEXT,
+    WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST,
 };
 
 use crate::bugcheck::{StopCode, bug_check};
@@ -100,7 +102,8 @@ pub struct Queue {
     dispatching: Cell<u32>,
     /// How many requests the driver owns.
     owned_count: Cell<u32>,
-    /// Purged and not started again: what its driver owns is not to come back or to become cancelable.
+    /// Purged and not started again: what its driver owns is not to come back or to become
+    /// cancelable.
     cancel_dispatched: Cell<bool>,
     became_ready: Cell<bool>,
     force_ready: Cell<bool>,
@@ -123,11 +126,15 @@ pub struct Queues(RefCell<BTreeMap<usize, Vec<Rc<Object>>>>);
 
 fn queues_of(device: &Object) -> Vec<Rc<Object>> {
     let queues = kernel().io.queues.0.borrow();
-    queues.get(&device.handle().addr()).cloned().unwrap_or_default()
+    queues
+        .get(&device.handle().addr())
+        .cloned()
+        .unwrap_or_default()
 }
 
-/// Runs a driver's callback where its execution level and synchronization scope allow: under the lock, or sometimes, as the
-/// seed says, at `DISPATCH_LEVEL`, where the driver may be called whenever it has not asked for `PASSIVE_LEVEL`.
+/// Runs a driver's callback where its execution level and synchronization scope allow: under the
+/// lock, or sometimes, as the seed says, at `DISPATCH_LEVEL`, where the driver may be called
+/// whenever it has not asked for `PASSIVE_LEVEL`.
 pub(super) fn in_callback_context<R>(
     lock: Option<&CallbackLock>,
     passive: bool,
@@ -172,7 +179,9 @@ impl Queue {
         match request_type {
             _WDF_REQUEST_TYPE::WdfRequestTypeRead => self.config.EvtIoRead.is_some(),
             _WDF_REQUEST_TYPE::WdfRequestTypeWrite => self.config.EvtIoWrite.is_some(),
-            _WDF_REQUEST_TYPE::WdfRequestTypeDeviceControl => self.config.EvtIoDeviceControl.is_some(),
+            _WDF_REQUEST_TYPE::WdfRequestTypeDeviceControl => {
+                self.config.EvtIoDeviceControl.is_some()
+            }
             _WDF_REQUEST_TYPE::WdfRequestTypeDeviceControlInternal => {
                 self.config.EvtIoInternalDeviceControl.is_some()
             }
@@ -227,8 +236,15 @@ impl Queue {
             Listener::Driver(callback, context) => {
                 let context: WDFCONTEXT = std::ptr::with_exposed_provenance_mut(*context);
                 self.call(|| {
-                    // SAFETY: the driver gave callback and context for this event, and the queue is alive.
-                    unsafe { call_driver!(this.driver, "EvtIoQueueState", callback(this.handle(), context)) }
+                    // SAFETY: the driver gave callback and context for this event, and the queue is
+                    // alive.
+                    unsafe {
+                        call_driver!(
+                            this.driver,
+                            "EvtIoQueueState",
+                            callback(this.handle(), context)
+                        )
+                    }
                 });
             }
             Listener::Waiter(flag) => {
@@ -241,11 +257,14 @@ impl Queue {
 
 // ---- what waits: insertion, removal, cancellation ----
 
-/// Puts a request among those that wait, cancelable by its sender; false if it is cancelled already.
+/// Puts a request among those that wait, cancelable by its sender; false if it is cancelled
+/// already.
 fn insert(this: &Rc<Object>, object: &Rc<Object>, at_head: bool) -> bool {
     let queue = this.body::<Queue>();
     let request = object.body::<Request>();
-    let Some(irp) = request.irp() else { return false };
+    let Some(irp) = request.irp() else {
+        return false;
+    };
     let (for_queue, for_request) = (Rc::clone(this), Rc::clone(object));
     if !irp.set_cancel_routine(move || cancelled_while_waiting(&for_queue, &for_request)) {
         return false;
@@ -358,7 +377,9 @@ pub(super) fn arrive_forwarded(this: &Rc<Object>, object: &Rc<Object>) -> Result
 pub(super) fn completed(this: &Rc<Object>, object: &Rc<Object>) {
     let queue = this.body::<Queue>();
     queue.forget_owned(object);
-    queue.owned_count.set(queue.owned_count.get().saturating_sub(1));
+    queue
+        .owned_count
+        .set(queue.owned_count.get().saturating_sub(1));
     kernel().sched.wake(queue.key);
     let still_listed = {
         let lists = queue.lists.borrow();
@@ -456,7 +477,8 @@ pub(super) fn unmark_cancelable(object: &Rc<Object>) -> NTSTATUS {
     STATUS_SUCCESS
 }
 
-/// Takes a request off the cancelable ones; false if its cancellation is under way. The list's reference passes on.
+/// Takes a request off the cancelable ones; false if its cancellation is under way. The list's
+/// reference passes on.
 fn take_cancelable(object: &Rc<Object>) -> bool {
     let request = object.body::<Request>();
     if !request.in_cancelable_list.get() {
@@ -542,7 +564,8 @@ fn schedule_deferred(this: &Rc<Object>, passive: bool) {
     let run = move || {
         let queue = this.body::<Queue>();
         dispatch_events(&this);
-        // Nothing can have happened since: there is no scheduling point between the last decision and this.
+        // Nothing can have happened since: there is no scheduling point between the last decision
+        // and this.
         queue.deferred.set(false);
         kernel().sched.wake(queue.key);
     };
@@ -640,8 +663,11 @@ fn process_cancelled(this: &Rc<Object>, queue: &Queue) -> bool {
         request.cancel_called.set(true);
         if let Some(callback) = request.cancel_callback.get() {
             queue.call(|| {
-                // SAFETY: the driver gave the callback for this request, which the cancelable list's reference keeps.
-                unsafe { call_driver!(object.driver, "EvtRequestCancel", callback(object.handle())) }
+                // SAFETY: the driver gave the callback for this request, which the cancelable
+                // list's reference keeps.
+                unsafe {
+                    call_driver!(object.driver, "EvtRequestCancel", callback(object.handle()))
+                }
             });
         }
         object::dereference(&object);
@@ -655,7 +681,8 @@ fn process_cancelled(this: &Rc<Object>, queue: &Queue) -> bool {
                 .body::<Request>()
                 .place("with the driver since EvtIoCanceledOnQueue");
             queue.call(|| {
-                // SAFETY: the driver's queue configuration gave the callback; the driver owns the request from here on.
+                // SAFETY: the driver's queue configuration gave the callback; the driver owns the
+                // request from here on.
                 unsafe {
                     call_driver!(
                         object.driver,
@@ -693,8 +720,9 @@ fn present(this: &Rc<Object>, queue: &Queue, object: &Rc<Object>) {
     request.presented.set(true);
     let (handle, driver) = (object.handle(), object.driver);
     queue.call(|| {
-        // SAFETY: the driver's queue configuration gave each callback for this kind of request. Both handles are its
-        // queue's and its request's, and the lengths and the code are the request's own.
+        // SAFETY: the driver's queue configuration gave each callback for this kind of request.
+        // Both handles are its queue's and its request's, and the lengths and the code are the
+        // request's own.
         unsafe {
             match operation {
                 Operation::Read { length } if has_own => {
@@ -706,10 +734,18 @@ fn present(this: &Rc<Object>, queue: &Queue, object: &Rc<Object>) {
                 Operation::Write { length } if has_own => {
                     request.place("with the driver since EvtIoWrite");
                     if let Some(callback) = config.EvtIoWrite {
-                        call_driver!(driver, "EvtIoWrite", callback(this.handle(), handle, length));
+                        call_driver!(
+                            driver,
+                            "EvtIoWrite",
+                            callback(this.handle(), handle, length)
+                        );
                     }
                 }
-                Operation::DeviceControl { code, input, output } if has_own => {
+                Operation::DeviceControl {
+                    code,
+                    input,
+                    output,
+                } if has_own => {
                     request.place("with the driver since EvtIoDeviceControl");
                     if let Some(callback) = config.EvtIoDeviceControl {
                         call_driver!(
@@ -760,10 +796,9 @@ fn process_power(this: &Rc<Object>, queue: &Queue) -> bool {
         Power::StoppingNotified | Power::PurgeNotified => {
             let acknowledged = {
                 let mut lists = queue.lists.borrow_mut();
-                let index = lists
-                    .notified
-                    .iter()
-                    .position(|object| object.body::<Request>().stop_state.get() != StopState::None);
+                let index = lists.notified.iter().position(|object| {
+                    object.body::<Request>().stop_state.get() != StopState::None
+                });
                 index.map(|index| lists.notified.remove(index))
             };
             if let Some(object) = acknowledged {
@@ -816,7 +851,8 @@ fn notify_stop(this: &Rc<Object>, queue: &Queue, action: i32, next: Power) -> bo
         object::reference(&object);
         request.in_stop.set(true);
         queue.call(|| {
-            // SAFETY: the driver's queue configuration gave the callback; the reference keeps the request for its length.
+            // SAFETY: the driver's queue configuration gave the callback; the reference keeps the
+            // request for its length.
             unsafe {
                 call_driver!(
                     object.driver,
@@ -847,7 +883,8 @@ fn notify_resume(this: &Rc<Object>, queue: &Queue) -> bool {
     {
         object::reference(&object);
         queue.call(|| {
-            // SAFETY: the driver's queue configuration gave the callback; the reference keeps the request for its length.
+            // SAFETY: the driver's queue configuration gave the callback; the reference keeps the
+            // request for its length.
             unsafe {
                 call_driver!(
                     object.driver,
@@ -878,7 +915,9 @@ fn give_back(this: &Rc<Object>, queue: &Queue, object: &Rc<Object>) {
     request.owned.set(false);
     request.completion_state.set(CompletionState::None);
     queue.forget_owned(object);
-    queue.owned_count.set(queue.owned_count.get().saturating_sub(1));
+    queue
+        .owned_count
+        .set(queue.owned_count.get().saturating_sub(1));
     if !queue.cancel_dispatched.get() && insert(this, object, true) {
         queue.note_arrival();
     } else {
@@ -895,8 +934,8 @@ fn wait_for_power_idle(this: &Rc<Object>, queue: &Queue) {
     }
 }
 
-/// The device leaves D0: power-managed queues stop, and their driver lets go of what it owns. Waits for that, at
-/// `PASSIVE_LEVEL`.
+/// The device leaves D0: power-managed queues stop, and their driver lets go of what it owns. Waits
+/// for that, at `PASSIVE_LEVEL`.
 pub fn power_down(device: &Rc<Object>) {
     let queues = queues_of(device);
     for this in &queues {
@@ -937,13 +976,14 @@ pub fn power_up(device: &Rc<Object>) {
     }
 }
 
-/// The device goes: its power-managed queues accept nothing more, and everything in them is cancelled. Waits until the
-/// driver has let go of what it owns, at `PASSIVE_LEVEL`.
+/// The device goes: its power-managed queues accept nothing more, and everything in them is
+/// cancelled. Waits until the driver has let go of what it owns, at `PASSIVE_LEVEL`.
 pub fn purge_power_managed(device: &Rc<Object>) {
     shut_down(device, true);
 }
 
-/// As [`purge_power_managed`], for the queues that are not power-managed; the very last step of a device's removal.
+/// As [`purge_power_managed`], for the queues that are not power-managed; the very last step of a
+/// device's removal.
 pub fn purge_not_power_managed(device: &Rc<Object>) {
     shut_down(device, false);
 }
@@ -982,7 +1022,8 @@ impl Queue {
     }
 }
 
-/// `FxIoQueue::QueueIdle`: accepts, but does not dispatch; the listener hears when the driver owns nothing.
+/// `FxIoQueue::QueueIdle`: accepts, but does not dispatch; the listener hears when the driver owns
+/// nothing.
 fn stop(this: &Rc<Object>, listener: Option<Listener>) -> Result<(), NTSTATUS> {
     let queue = this.body::<Queue>();
     if queue.deleted.get() {
@@ -1001,7 +1042,8 @@ fn stop(this: &Rc<Object>, listener: Option<Listener>) -> Result<(), NTSTATUS> {
     Ok(())
 }
 
-/// Accepts nothing more; with `cancel`, everything that can be is cancelled. The listener hears when nothing is left.
+/// Accepts nothing more; with `cancel`, everything that can be is cancelled. The listener hears
+/// when nothing is left.
 fn purge(this: &Rc<Object>, cancel: bool, listener: Option<Listener>) -> Result<(), NTSTATUS> {
     let queue = this.body::<Queue>();
     if queue.deleted.get() {
@@ -1136,9 +1178,9 @@ fn create(
         idle_complete: RefCell::default(),
         purge_complete: RefCell::default(),
         ready_notify: RefCell::default(),
-        key: kernel()
-            .sched
-            .new_key_for("the driver to complete, requeue or acknowledge the requests of an I/O queue"),
+        key: kernel().sched.new_key_for(
+            "the driver to complete, requeue or acknowledge the requests of an I/O queue",
+        ),
     });
     let body: Rc<dyn Body> = Rc::<Queue>::clone(&queue);
     let this = object::create(
@@ -1166,7 +1208,8 @@ fn create(
     Ok(this)
 }
 
-/// The framework's own queue of a device, in which creates are while `EvtDeviceFileCreate` has them: manual, not power-managed.
+/// The framework's own queue of a device, in which creates are while `EvtDeviceFileCreate` has
+/// them: manual, not power-managed.
 pub(super) fn for_creates(device: &Rc<Object>) -> Result<Rc<Object>, NTSTATUS> {
     let existing = queues_of(device)
         .into_iter()
@@ -1197,7 +1240,9 @@ pub(super) fn retrieve(
         return Err(STATUS_INVALID_DEVICE_REQUEST);
     }
     if queue.is_sequential() && queue.owned_count.get() == 0 {
-        verifier_break("a request was retrieved from a sequential queue while the driver owned none of it");
+        verifier_break(
+            "a request was retrieved from a sequential queue while the driver owned none of it",
+        );
     }
     if !queue.is_manual() && !queue.is_sequential() {
         return Err(STATUS_INVALID_DEVICE_STATE);
@@ -1207,7 +1252,8 @@ pub(super) fn retrieve(
     }
     loop {
         let fits = |object: &Rc<Object>| {
-            file.is_none_or(|file| belongs_to(object, file)) && tag.is_none_or(|tag| Rc::ptr_eq(object, tag))
+            file.is_none_or(|file| belongs_to(object, file))
+                && tag.is_none_or(|tag| Rc::ptr_eq(object, tag))
         };
         let Some(object) = take_first(&queue, fits) else {
             if tag.is_some() {
@@ -1219,7 +1265,10 @@ pub(super) fn retrieve(
             return Err(STATUS_NO_MORE_ENTRIES);
         };
         let request = object.body::<Request>();
-        if request.irp().is_some_and(|irp| queue.zero_length(irp.operation)) {
+        if request
+            .irp()
+            .is_some_and(|irp| queue.zero_length(irp.operation))
+        {
             request::complete_for_framework(&object, STATUS_SUCCESS, 0);
             continue;
         }
@@ -1302,7 +1351,9 @@ pub(super) fn forward(object: &Rc<Object>, destination: &Rc<Object>) -> NTSTATUS
     queue.forget_owned(object);
     match arrive_forwarded(destination, object) {
         Ok(()) => {
-            queue.owned_count.set(queue.owned_count.get().saturating_sub(1));
+            queue
+                .owned_count
+                .set(queue.owned_count.get().saturating_sub(1));
             dispatch_internal_events(&source);
             STATUS_SUCCESS
         }
@@ -1552,7 +1603,8 @@ nt_export! { table
         this.body::<Queue>().wait_for(&flag);
     }
 
-    /// Asks to hear when a manual queue is not empty any more; a null callback takes that back, while the queue is stopped.
+    /// Asks to hear when a manual queue is not empty any more; a null callback takes that back,
+    /// while the queue is stopped.
     irql(<= DISPATCH_LEVEL) fn WdfIoQueueReadyNotify(
         _globals: PWDF_DRIVER_GLOBALS,
         queue: WDFQUEUE,

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    ACCESS_MASK, GENERIC_ALL, GENERIC_READ, GENERIC_WRITE, KEY_QUERY_VALUE, KEY_SET_VALUE, MAXIMUM_ALLOWED,
-    NTSTATUS, PCUNICODE_STRING, POOL_TYPE, PULONG, PUNICODE_STRING, PUSHORT, PWDF_DRIVER_GLOBALS,
-    PWDF_OBJECT_ATTRIBUTES, REG_DWORD, REG_SZ, STATUS_ACCESS_DENIED, STATUS_BUFFER_OVERFLOW,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND,
-    STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, USHORT, WDFDRIVER, WDFKEY, WDFMEMORY, WDFSTRING,
+    ACCESS_MASK, GENERIC_ALL, GENERIC_READ, GENERIC_WRITE, KEY_QUERY_VALUE, KEY_SET_VALUE,
+    MAXIMUM_ALLOWED, NTSTATUS, PCUNICODE_STRING, POOL_TYPE, PULONG, PUNICODE_STRING, PUSHORT,
+    PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, REG_DWORD, REG_SZ, STATUS_ACCESS_DENIED,
+    STATUS_BUFFER_OVERFLOW, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, USHORT,
+    WDFDRIVER, WDFKEY, WDFMEMORY, WDFSTRING,
 };
 
 use crate::driver;
@@ -155,7 +156,13 @@ pub(crate) fn open(
         path: path.to_owned(),
         access: Cell::new(access),
     };
-    object::create(Kind::Key, parent.driver, attributes, Some(parent), Rc::new(key))
+    object::create(
+        Kind::Key,
+        parent.driver,
+        attributes,
+        Some(parent),
+        Rc::new(key),
+    )
 }
 
 /// The path of a driver's `Parameters` key.
@@ -169,7 +176,10 @@ pub fn parameters_path(driver: &str) -> String {
 /// # Safety
 ///
 /// `place` may be written.
-unsafe fn give(created: Result<Rc<Object>, NTSTATUS>, place: *mut wdk_sys_lite::WDFOBJECT) -> NTSTATUS {
+unsafe fn give(
+    created: Result<Rc<Object>, NTSTATUS>,
+    place: *mut wdk_sys_lite::WDFOBJECT,
+) -> NTSTATUS {
     match created {
         Ok(object) => {
             // SAFETY: says the caller.
@@ -289,7 +299,8 @@ nt_export! { table
             // SAFETY: not null, and the driver vouches that it may be written.
             unsafe { length.write(bytes) };
         }
-        // SAFETY: null or a string with a buffer of `MaximumLength` bytes that the driver vouches for by calling.
+        // SAFETY: null or a string with a buffer of `MaximumLength` bytes that the driver vouches
+        // for by calling.
         let Some(value) = (unsafe { value.as_mut() }) else {
             return STATUS_SUCCESS;
         };

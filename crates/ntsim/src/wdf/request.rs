@@ -1,17 +1,19 @@
 //! Requests as a driver sees them: parameters, buffers, cancellation, completion.
 //!
-//! The rules that KMDF's verifier checks are checked here on each call: the driver must own the request, it must not be
-//! cancelable where that would be a race, it is completed once, and with no more information than its buffer holds.
+//! The rules that KMDF's verifier checks are checked here on each call: the driver must own the
+//! request, it must not be cancelable where that would be a race, it is completed once, and with no
+//! more information than its buffer holds.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    BOOLEAN, CCHAR, KPROCESSOR_MODE, NT_SUCCESS, NTSTATUS, PFN_WDF_REQUEST_CANCEL, PIRP, PMDL, PVOID,
-    PWDF_DRIVER_GLOBALS, PWDF_REQUEST_PARAMETERS, STATUS_ACCESS_VIOLATION, STATUS_BUFFER_TOO_SMALL,
-    STATUS_DEVICE_BUSY, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS,
-    ULONG_PTR, WDF_REQUEST_PARAMETERS, WDFDEVICE, WDFFILEOBJECT, WDFMEMORY, WDFQUEUE, WDFREQUEST,
+    BOOLEAN, CCHAR, KPROCESSOR_MODE, NT_SUCCESS, NTSTATUS, PFN_WDF_REQUEST_CANCEL, PIRP, PMDL,
+    PVOID, PWDF_DRIVER_GLOBALS, PWDF_REQUEST_PARAMETERS, STATUS_ACCESS_VIOLATION,
+    STATUS_BUFFER_TOO_SMALL, STATUS_DEVICE_BUSY, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, ULONG_PTR, WDF_REQUEST_PARAMETERS, WDFDEVICE,
+    WDFFILEOBJECT, WDFMEMORY, WDFQUEUE, WDFREQUEST,
 };
 
 use crate::bugcheck::{StopCode, bug_check, bug_check_with_history};
@@ -85,7 +87,11 @@ type Found = Result<(NonNull<u8>, usize), NTSTATUS>;
 /// Makes the framework's object for a request packet.
 pub(super) fn create(irp: &Rc<Irp>) -> Result<Rc<Object>, NTSTATUS> {
     let device_object = &irp.file.device;
-    let attributes = device_object.body::<Device>().settings.request_attributes.clone();
+    let attributes = device_object
+        .body::<Device>()
+        .settings
+        .request_attributes
+        .clone();
     let request = Request {
         irp: RefCell::new(Some(Rc::clone(irp))),
         device: Rc::clone(device_object),
@@ -114,7 +120,8 @@ pub(super) fn create(irp: &Rc<Irp>) -> Result<Rc<Object>, NTSTATUS> {
     )
 }
 
-/// A request other than a create has come down to the device: to `EvtIoInCallerContext`, or to its queue.
+/// A request other than a create has come down to the device: to `EvtIoInCallerContext`, or to its
+/// queue.
 pub(crate) fn dispatch(irp: &Rc<Irp>) {
     let device_object = &irp.file.device;
     let device = device_object.body::<Device>();
@@ -137,7 +144,8 @@ pub(crate) fn dispatch(irp: &Rc<Irp>) {
         request.owned.set(true);
         request.in_caller_context.set(true);
         request.place("with the driver since EvtIoInCallerContext");
-        // SAFETY: the driver set the callback for this; both handles are its device's and its request's.
+        // SAFETY: the driver set the callback for this; both handles are its device's and its
+        // request's.
         unsafe {
             call_driver!(
                 object.driver,
@@ -208,8 +216,13 @@ impl Request {
             Operation::Create => {}
             Operation::Read { length } => parameters.Parameters.Read.Length = length,
             Operation::Write { length } => parameters.Parameters.Write.Length = length,
-            Operation::DeviceControl { code, input, output } => {
-                // What the third input pointer of a METHOD_NEITHER request holds is kept from drivers by KMDF's verifier.
+            Operation::DeviceControl {
+                code,
+                input,
+                output,
+            } => {
+                // What the third input pointer of a METHOD_NEITHER request holds is kept from
+                // drivers by KMDF's verifier.
                 let verifier = kernel().config.verifier;
                 let buffers = irp.buffers.borrow();
                 let control = wdk_sys_lite::_WDF_REQUEST_PARAMETERS__bindgen_ty_1__bindgen_ty_4 {
@@ -237,7 +250,9 @@ impl Request {
                 let address = irp.buffers.borrow().system_address();
                 Ok((NonNull::new(address).ok_or(STATUS_BUFFER_TOO_SMALL)?, input))
             }
-            Operation::DeviceControl { .. } | Operation::Read { .. } => Err(STATUS_INVALID_DEVICE_REQUEST),
+            Operation::DeviceControl { .. } | Operation::Read { .. } => {
+                Err(STATUS_INVALID_DEVICE_REQUEST)
+            }
             Operation::Create => {
                 verifier_break("the input buffer of a create was asked for");
                 Err(STATUS_INVALID_DEVICE_REQUEST)
@@ -255,7 +270,9 @@ impl Request {
                 let buffers = irp.buffers.borrow();
                 Ok((address_of(&buffers)?, output))
             }
-            Operation::DeviceControl { .. } | Operation::Write { .. } => Err(STATUS_INVALID_DEVICE_REQUEST),
+            Operation::DeviceControl { .. } | Operation::Write { .. } => {
+                Err(STATUS_INVALID_DEVICE_REQUEST)
+            }
             Operation::Create => {
                 verifier_break("the output buffer of a create was asked for");
                 Err(STATUS_INVALID_DEVICE_REQUEST)
@@ -263,7 +280,8 @@ impl Request {
         }
     }
 
-    /// The MDL of a buffer: the request's own for a direct transfer, else one over the system buffer.
+    /// The MDL of a buffer: the request's own for a direct transfer, else one over the system
+    /// buffer.
     fn mdl(&self, length: usize, second_buffer: bool) -> Result<PMDL, NTSTATUS> {
         let irp = self.irp().ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
         let mut buffers = irp.buffers.borrow_mut();
@@ -385,9 +403,17 @@ fn complete_for_driver(object: &Rc<Object>, status: NTSTATUS, information: Optio
     };
     request.verify_owned(object);
     if request.cancelable.get() && !request.cancel_called.get() {
-        verifier_break(format!("{} was completed while cancelable", describe(object)));
+        verifier_break(format!(
+            "{} was completed while cancelable",
+            describe(object)
+        ));
     }
-    check_information(object, &irp, status, information.unwrap_or(irp.information()));
+    check_information(
+        object,
+        &irp,
+        status,
+        information.unwrap_or(irp.information()),
+    );
     finish(object, status, information);
 }
 
@@ -501,7 +527,8 @@ unsafe fn give_pointer<T>(found: Result<*mut T, NTSTATUS>, place: *mut *mut T) -
     }
 }
 
-/// The user's address and length of a `Neither` transfer, as it may be used in the sender's context only.
+/// The user's address and length of a `Neither` transfer, as it may be used in the sender's context
+/// only.
 fn user_buffer(object: &Object, input: bool) -> Found {
     let request = object.body::<Request>();
     if !request.in_caller_context.get() {
@@ -519,7 +546,10 @@ fn user_buffer(object: &Object, input: bool) -> Found {
         Operation::Create => false,
     };
     if !fits || irp.method != Method::Neither {
-        verifier_break(format!("{}: there is no user buffer to be had", describe(object)));
+        verifier_break(format!(
+            "{}: there is no user buffer to be had",
+            describe(object)
+        ));
         return Err(STATUS_INVALID_DEVICE_REQUEST);
     }
     let length = match irp.operation {
@@ -542,7 +572,11 @@ fn user_buffer(object: &Object, input: bool) -> Found {
 }
 
 /// `WdfRequestProbeAndLockUserBufferFor…`: a memory object over user memory of this request.
-fn probe_and_lock(object: &Rc<Object>, buffer: PVOID, length: usize) -> Result<WDFMEMORY, NTSTATUS> {
+fn probe_and_lock(
+    object: &Rc<Object>,
+    buffer: PVOID,
+    length: usize,
+) -> Result<WDFMEMORY, NTSTATUS> {
     let request = object.body::<Request>();
     if !request.verify_owned(object) {
         return Err(STATUS_INVALID_DEVICE_REQUEST);
@@ -692,7 +726,8 @@ nt_export! { table
         file.map_or(std::ptr::null_mut(), |file| file.handle())
     }
 
-    /// The queue of a request; null for a request in `EvtIoInCallerContext` or `EvtDeviceFileCreate`.
+    /// The queue of a request; null for a request in `EvtIoInCallerContext` or
+    /// `EvtDeviceFileCreate`.
     irql(<= DISPATCH_LEVEL) fn WdfRequestGetIoQueue(_globals: PWDF_DRIVER_GLOBALS, request: WDFREQUEST) -> WDFQUEUE {
         match of(request).body::<Request>().queue() {
             Some(queue) if !queue.body::<Queue>().is_for_creates() => queue.handle(),
@@ -845,7 +880,8 @@ nt_export! { table
         unsafe { give_pointer(probe_and_lock(&object, buffer, length), memory) }
     }
 
-    /// Lets the sender cancel the request; if it has done so already, `EvtRequestCancel` is called, perhaps before this returns.
+    /// Lets the sender cancel the request; if it has done so already, `EvtRequestCancel` is called,
+    /// perhaps before this returns.
     irql(<= DISPATCH_LEVEL) fn WdfRequestMarkCancelable(
         _globals: PWDF_DRIVER_GLOBALS,
         request: WDFREQUEST,
@@ -861,7 +897,8 @@ nt_export! { table
         }
     }
 
-    /// Lets the sender cancel the request; `STATUS_CANCELLED`, and no callback, if it has done so already.
+    /// Lets the sender cancel the request; `STATUS_CANCELLED`, and no callback, if it has done so
+    /// already.
     irql(<= DISPATCH_LEVEL) fn WdfRequestMarkCancelableEx(
         _globals: PWDF_DRIVER_GLOBALS,
         request: WDFREQUEST,
@@ -898,7 +935,8 @@ nt_export! { table
         BOOLEAN::from(by_sender || request.cancelled.get())
     }
 
-    /// Answers `EvtIoStop`: the driver has stopped work on the request, and keeps it or gives it back.
+    /// Answers `EvtIoStop`: the driver has stopped work on the request, and keeps it or gives it
+    /// back.
     irql(<= DISPATCH_LEVEL) fn WdfRequestStopAcknowledge(
         _globals: PWDF_DRIVER_GLOBALS,
         request: WDFREQUEST,

@@ -1,6 +1,7 @@
 //! Memory that the framework gives drivers: contexts, buffers of memory objects, device objects.
 //!
-//! All of it is pool on the framework's account, so that a driver that goes beyond its end or uses it too late is found.
+//! All of it is pool on the framework's account, so that a driver that goes beyond its end or uses
+//! it too late is found.
 
 use std::ptr::NonNull;
 

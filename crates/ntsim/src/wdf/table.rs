@@ -1,7 +1,8 @@
 //! The framework's function table, through which drivers call every function of KMDF.
 //!
-//! Each module of the framework lists its functions with `wdf_functions!`, which checks their signatures against the
-//! bindings'. Every entry that no module fills is a function that stops the machine with the missing function's name.
+//! Each module of the framework lists its functions with `wdf_functions!`, which checks their
+//! signatures against the bindings'. Every entry that no module fills is a function that stops the
+//! machine with the missing function's name.
 
 use wdk_sys_lite::__private::WDF_FUNCTION_NAMES;
 use wdk_sys_lite::{PWDF_DRIVER_GLOBALS, WDF_DRIVER_GLOBALS, WDFFUNC};
@@ -25,8 +26,8 @@ macro_rules! wdf_functions {
         pub(crate) const FUNCTIONS: &[$crate::wdf::table::Entry] = &[$(
             $crate::wdf::table::Entry {
                 index: wdk_sys_lite::_WDFFUNCENUM::$index,
-                // SAFETY: both types are optional function pointers of one size; a caller casts the entry back to the
-                // signature that this line has checked before it calls it.
+                // SAFETY: both types are optional function pointers of one size; a caller casts the
+                // entry back to the signature that this line has checked before it calls it.
                 function: unsafe {
                     std::mem::transmute::<wdk_sys_lite::$signature, wdk_sys_lite::WDFFUNC>(Some($function))
                 },
@@ -105,7 +106,10 @@ const MODULES: &[&[Entry]] = &[
     super::verifier_api::FUNCTIONS,
 ];
 
-#[allow(clippy::cast_sign_loss, reason = "the bindings' indices are not negative")]
+#[allow(
+    clippy::cast_sign_loss,
+    reason = "the bindings' indices are not negative"
+)]
 const fn build() -> [WDFFUNC; COUNT] {
     let mut table: [WDFFUNC; COUNT] = [None; COUNT];
     let mut index = 0;
@@ -139,8 +143,8 @@ unsafe impl<T> Sync for Constant<T> {}
 #[allow(non_upper_case_globals, reason = "the framework's own name")]
 pub static WdfFunctions_01033: Constant<*const WDFFUNC> = Constant(TABLE.as_ptr());
 
-/// What every call carries. One for all drivers of all machines: the simulator knows the caller from its own records, so
-/// nothing in it tells drivers apart.
+/// What every call carries. One for all drivers of all machines: the simulator knows the caller
+/// from its own records, so nothing in it tells drivers apart.
 static GLOBALS: Constant<WDF_DRIVER_GLOBALS> = Constant(WDF_DRIVER_GLOBALS {
     Driver: std::ptr::null_mut(),
     DriverFlags: 0,
@@ -152,4 +156,5 @@ static GLOBALS: Constant<WDF_DRIVER_GLOBALS> = Constant(WDF_DRIVER_GLOBALS {
 /// The pointer to what every call carries.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "the framework's own name")]
-pub static WdfDriverGlobals: Constant<PWDF_DRIVER_GLOBALS> = Constant((&raw const GLOBALS.0).cast_mut());
+pub static WdfDriverGlobals: Constant<PWDF_DRIVER_GLOBALS> =
+    Constant((&raw const GLOBALS.0).cast_mut());

@@ -1,15 +1,17 @@
 //! I/O targets: a device's own lower driver, and other devices that a driver opens.
 //!
-//! Targets here answer interface queries only; sending requests through one is not part of the simulator.
+//! Targets here answer interface queries only; sending requests through one is not part of the
+//! simulator.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use wdk_sys_lite::{
     _WDF_IO_TARGET_OPEN_TYPE, GUID, LPCGUID, NTSTATUS, PDEVICE_OBJECT, PINTERFACE, PVOID,
-    PWDF_DRIVER_GLOBALS, PWDF_IO_TARGET_OPEN_PARAMS, PWDF_OBJECT_ATTRIBUTES, STATUS_INFO_LENGTH_MISMATCH,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
-    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, USHORT, WDF_IO_TARGET_OPEN_PARAMS, WDFDEVICE, WDFIOTARGET,
+    PWDF_DRIVER_GLOBALS, PWDF_IO_TARGET_OPEN_PARAMS, PWDF_OBJECT_ATTRIBUTES,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, USHORT,
+    WDF_IO_TARGET_OPEN_PARAMS, WDFDEVICE, WDFIOTARGET,
 };
 
 use crate::kernel::kernel;
@@ -64,10 +66,13 @@ impl Target {
         let lead = self.0.borrow().clone();
         match lead {
             Lead::Closed => STATUS_INVALID_DEVICE_STATE,
-            Lead::Pdo(pdo) => pdo
-                .bus
-                .query_interface(&pdo, interface_type, size, version, interface, data),
-            Lead::Named(device) => device.query_interface(interface_type, size, version, interface, data),
+            Lead::Pdo(pdo) => {
+                pdo.bus
+                    .query_interface(&pdo, interface_type, size, version, interface, data)
+            }
+            Lead::Named(device) => {
+                device.query_interface(interface_type, size, version, interface, data)
+            }
         }
     }
 }

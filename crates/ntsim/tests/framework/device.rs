@@ -8,16 +8,16 @@ use ntsim::wdf::violation;
 use ntsim::{Config, DriverImage, Machine, StopCode};
 use wdk_sys_lite::{
     _WDF_DEVICE_IO_TYPE as Io, _WDF_FILEOBJECT_CLASS as FileClass, _WDF_IO_TARGET_OPEN_TYPE, GUID,
-    INTERFACE as Header, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PINTERFACE, PVOID, PWDFDEVICE_INIT,
-    STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL,
-    UNICODE_STRING, WDF_FILEOBJECT_CONFIG, WDF_IO_TARGET_OPEN_PARAMS, WDF_IO_TYPE_CONFIG, WDFOBJECT,
-    call_unsafe_wdf_function_binding,
+    INTERFACE as Header, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PINTERFACE, PVOID,
+    PWDFDEVICE_INIT, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL, UNICODE_STRING, WDF_FILEOBJECT_CONFIG,
+    WDF_IO_TARGET_OPEN_PARAMS, WDF_IO_TYPE_CONFIG, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 
 use crate::harness::{
-    INTERFACE, breaks, create_driver, driver_breaks, driver_config, image, in_callback, in_driver, plug_in,
-    returns, size_in_u32, take_log,
+    INTERFACE, breaks, create_driver, driver_breaks, driver_config, image, in_callback, in_driver,
+    plug_in, returns, size_in_u32, take_log,
 };
 
 fn load(entry: ntsim::driver::DriverEntry) -> Result<(), NTSTATUS> {
@@ -92,7 +92,9 @@ fn a_driver_whose_entry_fails_is_not_loaded() {
 fn an_unloaded_driver_is_not_called() {
     let check = Machine::run(Config::default(), |system| {
         let driver = system.load_driver(image()).expect("the driver loads");
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
         ntsim::export::enter_driver(driver, "a forgotten callback").leave();
     })
     .expect_bug_check();
@@ -127,7 +129,9 @@ fn a_device_add_that_makes_no_device_leaves_none() {
             Err(wdk_sys_lite::STATUS_PLUGPLAY_NO_DEVICE)
         );
         assert!(pdo.device().is_none());
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
     })
     .expect_finished();
 }
@@ -139,7 +143,10 @@ fn a_missing_function_is_named() {
         unsafe { call_unsafe_wdf_function_binding!(WdfControlFinishInitializing, device) };
     });
     assert_eq!(check.code, StopCode::NTSIM_MISSING_FUNCTION);
-    assert!(check.message.contains("WdfControlFinishInitializing"), "{check}");
+    assert!(
+        check.message.contains("WdfControlFinishInitializing"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -167,7 +174,10 @@ fn a_device_init_is_gone_once_the_device_is_made() {
         });
     });
     assert_eq!(check.code, StopCode::NTSIM_INVALID_OBJECT);
-    assert!(check.message.contains("WdfDeviceInitSetExclusive"), "{check}");
+    assert!(
+        check.message.contains("WdfDeviceInitSetExclusive"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -205,7 +215,10 @@ fn a_device_has_three_device_objects_to_show() {
         assert_eq!(attached, physical);
         let pnp = &ntsim::kernel::kernel().pnp;
         let of_own = pnp.pdo_of(own).expect("the device's stack");
-        assert_eq!(of_own.id, pnp.pdo_of(physical).expect("the bus's device").id);
+        assert_eq!(
+            of_own.id,
+            pnp.pdo_of(physical).expect("the bus's device").id
+        );
         assert!(pnp.pdo_of(std::ptr::null_mut()).is_none());
     });
 }
@@ -225,7 +238,11 @@ fn query_interface(device: WDFOBJECT, class: &GUID) -> Result<Header, NTSTATUS> 
             std::ptr::null_mut()
         )
     };
-    if status == 0 { Ok(interface) } else { Err(status) }
+    if status == 0 {
+        Ok(interface)
+    } else {
+        Err(status)
+    }
 }
 
 #[test]
@@ -237,7 +254,10 @@ fn an_interface_query_reaches_the_bus() {
             Data1: 1,
             ..INTERFACE
         };
-        assert_eq!(query_interface(device, &other).err(), Some(STATUS_NOT_SUPPORTED));
+        assert_eq!(
+            query_interface(device, &other).err(),
+            Some(STATUS_NOT_SUPPORTED)
+        );
     });
 }
 
@@ -301,7 +321,9 @@ fn a_remote_target_is_opened_by_name_asked_and_closed() {
     in_driver(|device| {
         let size = size_in_u32::<WDF_IO_TARGET_OPEN_PARAMS>();
         let name = r"\Device\Test\interface";
-        ntsim::kernel::kernel().pnp.name_device(name, Rc::new(Named));
+        ntsim::kernel::kernel()
+            .pnp
+            .name_device(name, Rc::new(Named));
         let mut target = std::ptr::null_mut();
         // SAFETY: the new device, and a local variable.
         unsafe {
@@ -315,7 +337,10 @@ fn a_remote_target_is_opened_by_name_asked_and_closed() {
         }
         assert_eq!(query_target(target), Err(STATUS_INVALID_DEVICE_STATE));
         assert_eq!(open(target, name, size - 8), STATUS_INFO_LENGTH_MISMATCH);
-        assert_eq!(open(target, r"\Device\Other", size), STATUS_OBJECT_NAME_NOT_FOUND);
+        assert_eq!(
+            open(target, r"\Device\Other", size),
+            STATUS_OBJECT_NAME_NOT_FOUND
+        );
         assert_eq!(open(target, name, size), 0);
         assert_eq!(open(target, name, size), STATUS_INVALID_DEVICE_STATE);
         assert_eq!(query_target(target), Ok(9));
@@ -363,7 +388,9 @@ fn creating(change: fn(PWDFDEVICE_INIT)) -> Option<NTSTATUS> {
         in_callback("DeviceInit", move |init| change(init.cast()));
         let pdo = plug_in();
         let status = system.wait_started(pdo.id).err();
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
         status
     })
     .expect_finished()
@@ -382,7 +409,11 @@ fn assign(init: PWDFDEVICE_INIT, text: &str, name: bool) {
         if name {
             call_unsafe_wdf_function_binding!(WdfDeviceInitAssignName, init, &raw const string)
         } else {
-            call_unsafe_wdf_function_binding!(WdfDeviceInitAssignSDDLString, init, &raw const string)
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceInitAssignSDDLString,
+                init,
+                &raw const string
+            )
         }
     };
     assert_eq!(status, 0);
@@ -442,7 +473,9 @@ fn the_settings_of_an_init_are_the_devices() {
             wdk_sys_lite::FILE_DEVICE_SECURE_OPEN | 1
         );
         drop(device);
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
     })
     .expect_finished();
 }
@@ -494,9 +527,14 @@ fn what_is_wrong_in_an_init_is_a_violation() {
         let mut own = crate::harness::attributes();
         own.Size = 1;
         // SAFETY: the wrong attributes are what is tried.
-        unsafe { call_unsafe_wdf_function_binding!(WdfDeviceInitSetRequestAttributes, init, &raw mut own) };
+        unsafe {
+            call_unsafe_wdf_function_binding!(WdfDeviceInitSetRequestAttributes, init, &raw mut own)
+        };
     });
-    assert!(parent.contains("WdfDeviceInitSetRequestAttributes"), "{parent}");
+    assert!(
+        parent.contains("WdfDeviceInitSetRequestAttributes"),
+        "{parent}"
+    );
     let free = init_breaks(|init| {
         // SAFETY: freeing what the framework owns is what is tried.
         unsafe { call_unsafe_wdf_function_binding!(WdfDeviceInitFree, init) };
@@ -565,8 +603,9 @@ fn devices_on_this_bus_have_no_resources() {
             assert_eq!(lists.len(), 2, "raw and translated");
             for list in lists {
                 // SAFETY: a list of the framework's.
-                let count =
-                    unsafe { call_unsafe_wdf_function_binding!(WdfCmResourceListGetCount, list.handle()) };
+                let count = unsafe {
+                    call_unsafe_wdf_function_binding!(WdfCmResourceListGetCount, list.handle())
+                };
                 assert_eq!(count, 0);
             }
         });
@@ -585,8 +624,13 @@ fn a_symbolic_link_is_one_devices() {
         };
         // SAFETY: the new device, and a local string.
         unsafe {
-            let link =
-                || call_unsafe_wdf_function_binding!(WdfDeviceCreateSymbolicLink, device, &raw const name);
+            let link = || {
+                call_unsafe_wdf_function_binding!(
+                    WdfDeviceCreateSymbolicLink,
+                    device,
+                    &raw const name
+                )
+            };
             assert_eq!(link(), 0);
             assert_eq!(link(), wdk_sys_lite::STATUS_OBJECT_NAME_COLLISION);
         }

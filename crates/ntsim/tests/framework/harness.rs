@@ -1,4 +1,5 @@
-//! A driver whose every callback is noted and can be told to fail or to do something, on a bus with one kind of device.
+//! A driver whose every callback is noted and can be told to fail or to do something, on a bus with
+//! one kind of device.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -8,10 +9,10 @@ use ntsim::pnp::{Bus, Pdo};
 use ntsim::{BugCheck, Config, DriverImage, Machine, Report, System};
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, GUID, NT_SUCCESS, NTSTATUS, PCUNICODE_STRING,
-    PCWDF_OBJECT_CONTEXT_TYPE_INFO, PDRIVER_OBJECT, PINTERFACE, PVOID, PWDFDEVICE_INIT, STATUS_NOT_SUPPORTED,
-    STATUS_SUCCESS, WDF_DRIVER_CONFIG, WDF_OBJECT_ATTRIBUTES, WDF_OBJECT_CONTEXT_TYPE_INFO,
-    WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE, WDFCMRESLIST, WDFDEVICE, WDFDRIVER, WDFOBJECT,
-    call_unsafe_wdf_function_binding,
+    PCWDF_OBJECT_CONTEXT_TYPE_INFO, PDRIVER_OBJECT, PINTERFACE, PVOID, PWDFDEVICE_INIT,
+    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, WDF_DRIVER_CONFIG, WDF_OBJECT_ATTRIBUTES,
+    WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_PNPPOWER_EVENT_CALLBACKS, WDF_POWER_DEVICE_STATE,
+    WDFCMRESLIST, WDFDEVICE, WDFDRIVER, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 use wdk_sys_lite as wdk_sys;
 
@@ -193,7 +194,10 @@ pub unsafe fn create_driver(
     }
 }
 
-pub unsafe extern "system" fn driver_entry(driver: PDRIVER_OBJECT, path: PCUNICODE_STRING) -> NTSTATUS {
+pub unsafe extern "system" fn driver_entry(
+    driver: PDRIVER_OBJECT,
+    path: PCUNICODE_STRING,
+) -> NTSTATUS {
     // SAFETY: the arguments are DriverEntry's own.
     let status = unsafe { create_driver(driver, path, driver_config()) };
     if NT_SUCCESS(status) {
@@ -245,8 +249,17 @@ unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -
     let mut device = std::ptr::null_mut();
     // SAFETY: the init is the framework's, the structures are local.
     let status = unsafe {
-        call_unsafe_wdf_function_binding!(WdfDeviceInitSetPnpPowerEventCallbacks, init, &raw mut callbacks);
-        call_unsafe_wdf_function_binding!(WdfDeviceCreate, &raw mut init, &raw mut own, &raw mut device)
+        call_unsafe_wdf_function_binding!(
+            WdfDeviceInitSetPnpPowerEventCallbacks,
+            init,
+            &raw mut callbacks
+        );
+        call_unsafe_wdf_function_binding!(
+            WdfDeviceCreate,
+            &raw mut init,
+            &raw mut own,
+            &raw mut device
+        )
     };
     if !NT_SUCCESS(status) {
         return status;
@@ -309,15 +322,20 @@ pub fn plug_in() -> Rc<Pdo> {
         .report(HARDWARE_ID.to_owned(), "0".to_owned(), Rc::new(TestBus))
 }
 
-/// Loads the driver, starts one device, removes it, unloads: the life that `prepare` has set traps in.
+/// Loads the driver, starts one device, removes it, unloads: the life that `prepare` has set traps
+/// in.
 pub fn life(system: &System) {
     let driver = system.load_driver(image()).expect("the driver loads");
     let pdo = plug_in();
     let started = system.wait_started(pdo.id);
     if started.is_ok() {
-        system.remove_device(pdo.id).expect("the device can be removed");
+        system
+            .remove_device(pdo.id)
+            .expect("the device can be removed");
     }
-    system.unload_driver(driver).expect("the driver can be unloaded");
+    system
+        .unload_driver(driver)
+        .expect("the driver can be unloaded");
 }
 
 /// Runs [`life`] on several seeds; it must end well on each.
@@ -358,7 +376,11 @@ pub fn create_object(attributes: &mut WDF_OBJECT_ATTRIBUTES) -> Result<WDFOBJECT
     let mut object = std::ptr::null_mut();
     // SAFETY: both are local, and the attributes' callbacks and types are constants.
     let status = unsafe {
-        call_unsafe_wdf_function_binding!(WdfObjectCreate, std::ptr::from_mut(attributes), &raw mut object)
+        call_unsafe_wdf_function_binding!(
+            WdfObjectCreate,
+            std::ptr::from_mut(attributes),
+            &raw mut object
+        )
     };
     if NT_SUCCESS(status) {
         Ok(object)

@@ -7,12 +7,13 @@ use ntsim::kernel::kernel;
 use ntsim::wdf::violation;
 use wdk_sys_lite::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, NTSTATUS, STATUS_INFO_LENGTH_MISMATCH,
-    STATUS_INVALID_PARAMETER, STATUS_TIMEOUT, WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG,
-    WDFDEVICE, WDFOBJECT, call_unsafe_wdf_function_binding,
+    STATUS_INVALID_PARAMETER, STATUS_TIMEOUT, WDF_DPC_CONFIG, WDF_TIMER_CONFIG,
+    WDF_WORKITEM_CONFIG, WDFDEVICE, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 
 use crate::harness::{
-    attributes, driver_breaks, event, in_callback, in_driver, lives, size_in_u32, synchronise, take_log,
+    attributes, driver_breaks, event, in_callback, in_driver, lives, size_in_u32, synchronise,
+    take_log,
 };
 
 fn spin_lock(parent: WDFOBJECT) -> WDFOBJECT {
@@ -20,7 +21,9 @@ fn spin_lock(parent: WDFOBJECT) -> WDFOBJECT {
     own.ParentObject = parent;
     let mut lock = std::ptr::null_mut();
     // SAFETY: local structures.
-    let status = unsafe { call_unsafe_wdf_function_binding!(WdfSpinLockCreate, &raw mut own, &raw mut lock) };
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(WdfSpinLockCreate, &raw mut own, &raw mut lock)
+    };
     assert_eq!(status, 0);
     lock
 }
@@ -30,7 +33,9 @@ fn wait_lock(parent: WDFOBJECT) -> WDFOBJECT {
     own.ParentObject = parent;
     let mut lock = std::ptr::null_mut();
     // SAFETY: local structures.
-    let status = unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockCreate, &raw mut own, &raw mut lock) };
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(WdfWaitLockCreate, &raw mut own, &raw mut lock)
+    };
     assert_eq!(status, 0);
     lock
 }
@@ -47,7 +52,9 @@ fn release(lock: WDFOBJECT) {
 
 fn wait_for(lock: WDFOBJECT, timeout: Option<i64>) -> NTSTATUS {
     let mut timeout = timeout;
-    let pointer = timeout.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    let pointer = timeout
+        .as_mut()
+        .map_or(std::ptr::null_mut(), std::ptr::from_mut);
     // SAFETY: a wait lock of the test's, and a local number or null.
     unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockAcquire, lock, pointer) }
 }
@@ -234,7 +241,11 @@ fn work_item(parent: WDFDEVICE, callback: Callback) -> Result<WDFOBJECT, NTSTATU
     work_item_with(parent, callback, false)
 }
 
-fn work_item_with(parent: WDFDEVICE, callback: Callback, serialised: bool) -> Result<WDFOBJECT, NTSTATUS> {
+fn work_item_with(
+    parent: WDFDEVICE,
+    callback: Callback,
+    serialised: bool,
+) -> Result<WDFOBJECT, NTSTATUS> {
     let mut config = WDF_WORKITEM_CONFIG {
         Size: size_in_u32::<WDF_WORKITEM_CONFIG>(),
         EvtWorkItemFunc: callback,
@@ -245,7 +256,12 @@ fn work_item_with(parent: WDFDEVICE, callback: Callback, serialised: bool) -> Re
     let mut item = std::ptr::null_mut();
     // SAFETY: local structures.
     let status = unsafe {
-        call_unsafe_wdf_function_binding!(WdfWorkItemCreate, &raw mut config, &raw mut own, &raw mut item)
+        call_unsafe_wdf_function_binding!(
+            WdfWorkItemCreate,
+            &raw mut config,
+            &raw mut own,
+            &raw mut item
+        )
     };
     if status == 0 { Ok(item) } else { Err(status) }
 }
@@ -327,13 +343,18 @@ fn a_deferred_procedure_call_runs_at_dispatch_level_once() {
         let mut dpc = std::ptr::null_mut();
         // SAFETY: local structures.
         unsafe {
-            let status =
-                call_unsafe_wdf_function_binding!(WdfDpcCreate, &raw mut config, &raw mut own, &raw mut dpc);
+            let status = call_unsafe_wdf_function_binding!(
+                WdfDpcCreate,
+                &raw mut config,
+                &raw mut own,
+                &raw mut dpc
+            );
             assert_eq!(status, 0);
         }
         take_log();
         let old = kernel().sched.set_irql(2);
-        // SAFETY: the DPC just made. At DISPATCH_LEVEL this processor runs no DPC, so the second finds the first.
+        // SAFETY: the DPC just made. At DISPATCH_LEVEL this processor runs no DPC, so the second
+        // finds the first.
         unsafe {
             assert_eq!(call_unsafe_wdf_function_binding!(WdfDpcEnqueue, dpc), 1);
             assert_eq!(call_unsafe_wdf_function_binding!(WdfDpcEnqueue, dpc), 0);
@@ -344,7 +365,12 @@ fn a_deferred_procedure_call_runs_at_dispatch_level_once() {
     });
 }
 
-fn timer(parent: WDFOBJECT, callback: Callback, period: u32, passive: bool) -> Result<WDFOBJECT, NTSTATUS> {
+fn timer(
+    parent: WDFOBJECT,
+    callback: Callback,
+    period: u32,
+    passive: bool,
+) -> Result<WDFOBJECT, NTSTATUS> {
     let mut config = WDF_TIMER_CONFIG {
         Size: size_in_u32::<WDF_TIMER_CONFIG>(),
         EvtTimerFunc: callback,
@@ -359,7 +385,12 @@ fn timer(parent: WDFOBJECT, callback: Callback, period: u32, passive: bool) -> R
     let mut timer = std::ptr::null_mut();
     // SAFETY: local structures.
     let status = unsafe {
-        call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut own, &raw mut timer)
+        call_unsafe_wdf_function_binding!(
+            WdfTimerCreate,
+            &raw mut config,
+            &raw mut own,
+            &raw mut timer
+        )
     };
     if status == 0 { Ok(timer) } else { Err(status) }
 }
@@ -427,7 +458,12 @@ fn a_configuration_of_the_wrong_size_is_refused() {
         let mut timer = std::ptr::null_mut();
         // SAFETY: local structures.
         let status = unsafe {
-            call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut own, &raw mut timer)
+            call_unsafe_wdf_function_binding!(
+                WdfTimerCreate,
+                &raw mut config,
+                &raw mut own,
+                &raw mut timer
+            )
         };
         assert_eq!(status, STATUS_INFO_LENGTH_MISMATCH);
     });
@@ -473,10 +509,15 @@ fn a_deferred_procedure_call_taken_back_does_not_run() {
         own.ParentObject = device;
         let mut dpc = std::ptr::null_mut();
         take_log();
-        // SAFETY: local structures, then the DPC just made. At DISPATCH_LEVEL this processor runs no DPC.
+        // SAFETY: local structures, then the DPC just made. At DISPATCH_LEVEL this processor runs
+        // no DPC.
         unsafe {
-            let status =
-                call_unsafe_wdf_function_binding!(WdfDpcCreate, &raw mut config, &raw mut own, &raw mut dpc);
+            let status = call_unsafe_wdf_function_binding!(
+                WdfDpcCreate,
+                &raw mut config,
+                &raw mut own,
+                &raw mut dpc
+            );
             assert_eq!(status, 0);
             assert_eq!(
                 call_unsafe_wdf_function_binding!(WdfDpcGetParentObject, dpc),

@@ -1,4 +1,5 @@
-//! KMDF's rules for objects, devices, plug and play and power, each with a driver that keeps or breaks it.
+//! KMDF's rules for objects, devices, plug and play and power, each with a driver that keeps or
+//! breaks it.
 
 mod device;
 mod harness;

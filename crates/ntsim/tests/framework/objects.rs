@@ -4,13 +4,13 @@ use ntsim::StopCode;
 use ntsim::kernel::kernel;
 use ntsim::wdf::violation;
 use wdk_sys_lite::{
-    NT_SUCCESS, STATUS_INFO_LENGTH_MISMATCH, STATUS_OBJECT_NAME_EXISTS, WDF_OBJECT_ATTRIBUTES, WDFOBJECT,
-    call_unsafe_wdf_function_binding,
+    NT_SUCCESS, STATUS_INFO_LENGTH_MISMATCH, STATUS_OBJECT_NAME_EXISTS, WDF_OBJECT_ATTRIBUTES,
+    WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 
 use crate::harness::{
-    ContextType, DEVICE_CONTEXT, attributes, create_object, driver_breaks, event, image, in_callback,
-    in_driver, plug_in, take_log,
+    ContextType, DEVICE_CONTEXT, attributes, create_object, driver_breaks, event, image,
+    in_callback, in_driver, plug_in, take_log,
 };
 
 static SMALL: ContextType = ContextType::new(8);
@@ -49,7 +49,8 @@ fn dereference(object: WDFOBJECT) {
 
 fn context(object: WDFOBJECT, of: &'static ContextType) -> *mut u8 {
     // SAFETY: as in `delete`; the type is a constant.
-    unsafe { call_unsafe_wdf_function_binding!(WdfObjectGetTypedContextWorker, object, of.info()) }.cast()
+    unsafe { call_unsafe_wdf_function_binding!(WdfObjectGetTypedContextWorker, object, of.info()) }
+        .cast()
 }
 
 fn with_context(of: &'static ContextType) -> WDF_OBJECT_ATTRIBUTES {
@@ -68,7 +69,10 @@ fn assert_invalid_handle(check: &ntsim::BugCheck, says: &str) {
 
 #[test]
 fn a_null_handle_is_a_violation() {
-    assert_invalid_handle(&driver_breaks(|_| delete(std::ptr::null_mut())), "a null handle");
+    assert_invalid_handle(
+        &driver_breaks(|_| delete(std::ptr::null_mut())),
+        "a null handle",
+    );
 }
 
 #[test]
@@ -105,7 +109,10 @@ fn a_handle_is_not_memory() {
         unsafe { device.cast::<u64>().write_volatile(1) };
     });
     assert_eq!(check.code, StopCode::PAGE_FAULT_IN_NONPAGED_AREA);
-    assert!(check.message.contains("the handle of a WDFDEVICE"), "{check}");
+    assert!(
+        check.message.contains("the handle of a WDFDEVICE"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -117,9 +124,13 @@ fn a_context_starts_zeroed_and_belongs_to_its_object() {
         let bytes = unsafe { std::slice::from_raw_parts(memory, 24) };
         assert!(bytes.iter().all(|byte| *byte == 0));
         // SAFETY: a context's address.
-        let owner = unsafe { call_unsafe_wdf_function_binding!(WdfObjectContextGetObject, memory.cast()) };
+        let owner =
+            unsafe { call_unsafe_wdf_function_binding!(WdfObjectContextGetObject, memory.cast()) };
         assert_eq!(owner, device);
-        assert!(context(device, &SMALL).is_null(), "no context of another type");
+        assert!(
+            context(device, &SMALL).is_null(),
+            "no context of another type"
+        );
     });
 }
 
@@ -128,7 +139,8 @@ fn what_is_no_context_has_no_object() {
     let check = driver_breaks(|device| {
         let memory = context(device, &DEVICE_CONTEXT).wrapping_add(8);
         // SAFETY: the wrong address is what is tried.
-        let _ = unsafe { call_unsafe_wdf_function_binding!(WdfObjectContextGetObject, memory.cast()) };
+        let _ =
+            unsafe { call_unsafe_wdf_function_binding!(WdfObjectContextGetObject, memory.cast()) };
     });
     assert_invalid_handle(&check, "not the address of a context");
 }
@@ -201,7 +213,8 @@ unsafe extern "C" fn destroy(object: WDFOBJECT) {
 }
 
 fn number(object: WDFOBJECT) -> u64 {
-    // SAFETY: the tests give every object with these callbacks a context of 8 bytes, alive until the callback returns.
+    // SAFETY: the tests give every object with these callbacks a context of 8 bytes, alive until
+    // the callback returns.
     u64::from_le_bytes(unsafe { context(object, &SMALL).cast::<[u8; 8]>().read() })
 }
 
@@ -307,7 +320,9 @@ fn without_the_verifier_a_leak_is_only_reported() {
         let driver = system.load_driver(image()).expect("the driver loads");
         let pdo = plug_in();
         assert_eq!(system.wait_started(pdo.id), Ok(()));
-        let leaks = system.unload_driver(driver).expect("the driver can be unloaded");
+        let leaks = system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
         assert_eq!(leaks.len(), 1, "{leaks:?}");
         assert_eq!(leaks[0].kind, "object reference");
     })
@@ -370,7 +385,10 @@ fn a_child_of_a_deleted_parent_cannot_be_made() {
         delete(parent);
         let mut own = attributes();
         own.ParentObject = parent;
-        assert_eq!(create_object(&mut own), Err(wdk_sys_lite::STATUS_DELETE_PENDING));
+        assert_eq!(
+            create_object(&mut own),
+            Err(wdk_sys_lite::STATUS_DELETE_PENDING)
+        );
         dereference(parent);
     });
 }
@@ -431,7 +449,11 @@ fn attributes_must_fit_the_kind_of_object() {
             let mut lock = std::ptr::null_mut();
             // SAFETY: local structures.
             unsafe {
-                call_unsafe_wdf_function_binding!(WdfSpinLockCreate, std::ptr::from_mut(own), &raw mut lock)
+                call_unsafe_wdf_function_binding!(
+                    WdfSpinLockCreate,
+                    std::ptr::from_mut(own),
+                    &raw mut lock
+                )
             }
         };
         let mut own = attributes();
@@ -493,7 +515,9 @@ fn an_object_without_a_parent_lives_as_long_as_its_driver() {
         let pdo = plug_in();
         assert_eq!(system.remove_device(pdo.id), Ok(()));
         take_log();
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
         assert_eq!(take_log(), ["DriverUnload", "cleanup 1", "destroy 1"]);
     })
     .expect_finished();
@@ -513,7 +537,8 @@ fn a_write_beyond_a_context_is_found() {
     );
     let check = driver_breaks(|device| {
         let memory = context(device, &DEVICE_CONTEXT);
-        // SAFETY: none: this byte is in the gap that alignment leaves; it is found when the context is freed.
+        // SAFETY: none: this byte is in the gap that alignment leaves; it is found when the context
+        // is freed.
         unsafe { memory.add(24).write_volatile(1) };
     });
     assert_eq!(

@@ -6,8 +6,9 @@ use std::num::NonZeroUsize;
 use ntsim::wdf::device::{Device, PnpState};
 use ntsim::{Config, Machine, StopCode};
 use wdk_sys_lite::{
-    _WDF_DEVICE_FAILED_ACTION, STATUS_DEVICE_BUSY, STATUS_DEVICE_NOT_READY, STATUS_INVALID_DEVICE_STATE,
-    STATUS_NO_SUCH_DEVICE, STATUS_NOT_SUPPORTED, STATUS_UNSUCCESSFUL, call_unsafe_wdf_function_binding,
+    _WDF_DEVICE_FAILED_ACTION, STATUS_DEVICE_BUSY, STATUS_DEVICE_NOT_READY,
+    STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_NOT_SUPPORTED, STATUS_UNSUCCESSFUL,
+    call_unsafe_wdf_function_binding,
 };
 
 use crate::harness::{
@@ -34,7 +35,9 @@ fn with_device(test: impl FnOnce(&ntsim::System, u32) + Send + 'static) {
         drop(pdo);
         test(system, id);
         system.settle_devices();
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
     })
     .expect_finished();
 }
@@ -47,7 +50,9 @@ fn a_device_starts_in_the_documented_order() {
         let pdo = plug_in();
         assert_eq!(system.wait_started(pdo.id), Ok(()));
         assert_eq!(take_log(), START);
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
     })
     .expect_finished();
 }
@@ -60,7 +65,9 @@ fn a_driver_gets_the_devices_that_were_there_before_it() {
         assert_eq!(system.wait_started(pdo.id), Err(STATUS_NO_SUCH_DEVICE));
         let driver = system.load_driver(image()).expect("the driver loads");
         assert_eq!(system.wait_started(pdo.id), Ok(()));
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
     })
     .expect_finished();
 }
@@ -82,7 +89,11 @@ const GONE: [&str; 4] = [
 fn an_orderly_removal_asks_then_stops_then_cleans_up() {
     with_device(|system, pdo| {
         assert_eq!(system.remove_device(pdo), Ok(()));
-        let expected: Vec<&str> = ["QueryRemove"].into_iter().chain(STOP).chain(GONE).collect();
+        let expected: Vec<&str> = ["QueryRemove"]
+            .into_iter()
+            .chain(STOP)
+            .chain(GONE)
+            .collect();
         assert_eq!(take_log(), expected);
         assert_eq!(stacks_removed(), 1);
         assert_eq!(system.devices().len(), 1, "the bus still has the device");
@@ -127,7 +138,11 @@ fn an_open_handle_prevents_an_orderly_removal() {
 fn surprise_removal_tells_the_driver_first() {
     with_device(|system, pdo| {
         assert_eq!(system.surprise_remove(pdo), Ok(()));
-        let expected: Vec<&str> = ["SurpriseRemoval"].into_iter().chain(STOP).chain(GONE).collect();
+        let expected: Vec<&str> = ["SurpriseRemoval"]
+            .into_iter()
+            .chain(STOP)
+            .chain(GONE)
+            .collect();
         assert_eq!(take_log(), expected);
         assert_eq!(system.devices().len(), 0);
         assert_eq!(stacks_removed(), 1);
@@ -167,7 +182,11 @@ fn sleep_and_wake_keep_the_hardware() {
         assert_eq!(system.power_up(pdo), Ok(()));
         assert_eq!(
             take_log(),
-            ["D0Entry", "D0EntryPostInterruptsEnabled", "SelfManagedIoRestart"]
+            [
+                "D0Entry",
+                "D0EntryPostInterruptsEnabled",
+                "SelfManagedIoRestart"
+            ]
         );
     });
 }
@@ -216,7 +235,9 @@ fn start_failing(callback: &'static str) -> Vec<String> {
         assert_eq!(system.wait_started(pdo.id), Err(STATUS_UNSUCCESSFUL));
         assert!(pdo.device().is_none(), "the stack is removed");
         let log = take_log();
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
         let failing = log
             .iter()
             .position(|name| name == callback)
@@ -246,7 +267,12 @@ fn d0_exit_does_not_follow_a_failed_d0_entry() {
 fn d0_exit_follows_a_failure_after_d0_entry() {
     assert_eq!(
         start_failing("D0EntryPostInterruptsEnabled"),
-        ["D0Exit", "ReleaseHardware", "DeviceCleanup", "DeviceDestroy"]
+        [
+            "D0Exit",
+            "ReleaseHardware",
+            "DeviceCleanup",
+            "DeviceDestroy"
+        ]
     );
 }
 
@@ -261,7 +287,10 @@ fn self_managed_io_is_flushed_and_cleaned_up_even_if_its_start_failed() {
 
 #[test]
 fn a_failed_device_add_takes_the_device_with_it() {
-    assert_eq!(start_failing("DeviceAdd"), ["DeviceCleanup", "DeviceDestroy"]);
+    assert_eq!(
+        start_failing("DeviceAdd"),
+        ["DeviceCleanup", "DeviceDestroy"]
+    );
     assert_eq!(start_failing("DeviceInit"), Vec::<String>::new());
 }
 
@@ -309,7 +338,11 @@ fn set_failed(action: i32) {
         });
         thread.join();
         system.settle_devices();
-        let mut expected: Vec<&str> = ["SurpriseRemoval"].into_iter().chain(STOP).chain(GONE).collect();
+        let mut expected: Vec<&str> = ["SurpriseRemoval"]
+            .into_iter()
+            .chain(STOP)
+            .chain(GONE)
+            .collect();
         if action == _WDF_DEVICE_FAILED_ACTION::WdfDeviceFailedAttemptRestart {
             expected.extend(START);
             assert_eq!(system.wait_started(pdo), Ok(()));
@@ -344,10 +377,15 @@ fn a_device_that_keeps_failing_is_given_up() {
         });
         let pdo = plug_in();
         system.settle_devices();
-        let starts = take_log().iter().filter(|name| *name == "DeviceAdd").count();
+        let starts = take_log()
+            .iter()
+            .filter(|name| *name == "DeviceAdd")
+            .count();
         assert_eq!(starts, 6, "once, and five restarts");
         assert!(pdo.device().is_none());
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
     })
     .expect_finished();
 }
@@ -380,7 +418,9 @@ fn a_disabled_interface_stays_disabled() {
         let pdo = plug_in();
         assert_eq!(system.wait_started(pdo.id), Ok(()));
         assert_eq!(ntsim::wdf::device::by_interface(&INTERFACE).len(), 0);
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
     })
     .expect_finished();
 }
@@ -389,7 +429,10 @@ fn a_disabled_interface_stays_disabled() {
 fn prepare_hardware_must_not_return_not_supported() {
     let check = breaks(|| returns("PrepareHardware", STATUS_NOT_SUPPORTED));
     assert_eq!(check.code, StopCode::WDF_VIOLATION);
-    assert!(check.message.contains("EvtDevicePrepareHardware"), "{check}");
+    assert!(
+        check.message.contains("EvtDevicePrepareHardware"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -410,7 +453,9 @@ fn unloading_removes_the_devices_first() {
         let pdo = plug_in();
         assert_eq!(system.wait_started(pdo.id), Ok(()));
         take_log();
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
         let log = take_log();
         assert_eq!(log.first().map(String::as_str), Some("QueryRemove"));
         assert_eq!(log.last().map(String::as_str), Some("DriverUnload"));
@@ -438,13 +483,18 @@ fn each_failing_call_fails_the_load_or_the_start_and_leaves_nothing() {
             if let Ok(driver) = loaded {
                 let pdo = plug_in();
                 let _ = system.wait_started(pdo.id);
-                system.unload_driver(driver).expect("the driver can be unloaded");
+                system
+                    .unload_driver(driver)
+                    .expect("the driver can be unloaded");
             }
             ntsim::kernel::kernel().fallible_calls() >= call
         })
         .expect_finished();
         if !reached {
-            assert!(call > 3, "the driver makes at least three calls that can fail");
+            assert!(
+                call > 3,
+                "the driver makes at least three calls that can fail"
+            );
             return;
         }
     }
@@ -477,12 +527,20 @@ impl Rules {
             "PrepareHardware" => assert!(!self.prepared.replace(true) && !self.in_d0.get()),
             "ReleaseHardware" => assert!(self.prepared.replace(false) && !self.in_d0.get()),
             "D0Entry" => assert!(self.prepared.get() && !self.in_d0.replace(true)),
-            "D0Exit" => assert!(self.prepared.get() && self.in_d0.replace(false) && !self.io_running.get()),
+            "D0Exit" => {
+                assert!(self.prepared.get() && self.in_d0.replace(false) && !self.io_running.get())
+            }
             "SelfManagedIoInit" => {
-                assert!(self.in_d0.get() && !self.io_started.replace(true) && !self.io_running.replace(true));
+                assert!(
+                    self.in_d0.get()
+                        && !self.io_started.replace(true)
+                        && !self.io_running.replace(true)
+                );
             }
             "SelfManagedIoRestart" => {
-                assert!(self.in_d0.get() && self.io_started.get() && !self.io_running.replace(true));
+                assert!(
+                    self.in_d0.get() && self.io_started.get() && !self.io_running.replace(true)
+                );
             }
             "SelfManagedIoSuspend" => assert!(self.in_d0.get() && self.io_running.replace(false)),
             "SelfManagedIoFlush" | "SelfManagedIoCleanup" => {
@@ -525,7 +583,9 @@ fn whatever_happens_to_a_device_its_callbacks_come_in_order() {
                 })
                 .collect();
             threads.into_iter().for_each(ntsim::machine::Thread::join);
-            system.unload_driver(driver).expect("the driver can be unloaded");
+            system
+                .unload_driver(driver)
+                .expect("the driver can be unloaded");
         })
         .expect_finished();
     }

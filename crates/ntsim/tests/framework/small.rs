@@ -47,7 +47,8 @@ fn a_memory_object_has_a_buffer_of_its_length() {
             assert_eq!(status, 0);
             buffer.cast::<u8>().add(99).write_volatile(1);
             let mut length = 0;
-            let same = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
+            let same =
+                call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
             assert_eq!((same, length), (buffer, 100));
             let status = call_unsafe_wdf_function_binding!(
                 WdfMemoryCreate,
@@ -78,7 +79,8 @@ fn a_preallocated_memory_object_is_the_drivers_buffer() {
                 &raw mut memory
             );
             assert_eq!(status, 0);
-            let buffer = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, std::ptr::null_mut());
+            let buffer =
+                call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, std::ptr::null_mut());
             assert_eq!(buffer.cast(), bytes.as_mut_ptr());
             call_unsafe_wdf_function_binding!(WdfObjectDelete, memory);
         }
@@ -101,8 +103,11 @@ fn a_lookaside_list_makes_memory_objects() {
                 &raw mut list
             );
             assert_eq!(status, 0);
-            let status =
-                call_unsafe_wdf_function_binding!(WdfMemoryCreateFromLookaside, list, &raw mut memory);
+            let status = call_unsafe_wdf_function_binding!(
+                WdfMemoryCreateFromLookaside,
+                list,
+                &raw mut memory
+            );
             assert_eq!(status, 0);
             let mut length = 0;
             let _ = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
@@ -115,7 +120,11 @@ fn collection() -> WDFOBJECT {
     let mut collection = std::ptr::null_mut();
     // SAFETY: a local variable.
     let status = unsafe {
-        call_unsafe_wdf_function_binding!(WdfCollectionCreate, std::ptr::null_mut(), &raw mut collection)
+        call_unsafe_wdf_function_binding!(
+            WdfCollectionCreate,
+            std::ptr::null_mut(),
+            &raw mut collection
+        )
     };
     assert_eq!(status, 0);
     collection
@@ -138,7 +147,10 @@ fn a_collection_keeps_its_objects() {
             );
             call_unsafe_wdf_function_binding!(WdfObjectDelete, object);
             let first = call_unsafe_wdf_function_binding!(WdfCollectionGetFirstItem, collection);
-            assert_eq!(first, object, "deleted, but kept by the collection's reference");
+            assert_eq!(
+                first, object,
+                "deleted, but kept by the collection's reference"
+            );
             call_unsafe_wdf_function_binding!(WdfCollectionRemove, collection, object);
             let first = call_unsafe_wdf_function_binding!(WdfCollectionGetFirstItem, collection);
             assert!(first.is_null());
@@ -212,7 +224,12 @@ fn number(key: WDFOBJECT, name: &str) -> Result<u32, NTSTATUS> {
     let name = text(name);
     // SAFETY: a key of the test's, and local variables.
     let status = unsafe {
-        call_unsafe_wdf_function_binding!(WdfRegistryQueryULong, key, &raw const name.header, &raw mut value)
+        call_unsafe_wdf_function_binding!(
+            WdfRegistryQueryULong,
+            key,
+            &raw const name.header,
+            &raw mut value
+        )
     };
     if status == 0 { Ok(value) } else { Err(status) }
 }
@@ -221,7 +238,11 @@ fn number(key: WDFOBJECT, name: &str) -> Result<u32, NTSTATUS> {
 fn a_drivers_parameters_are_in_its_registry_key() {
     in_driver(|device| {
         let key = parameters(device, KEY_READ);
-        assert_eq!(number(key, "answer"), Ok(42), "names do not distinguish case");
+        assert_eq!(
+            number(key, "answer"),
+            Ok(42),
+            "names do not distinguish case"
+        );
         assert_eq!(number(key, "Question"), Err(STATUS_OBJECT_NAME_NOT_FOUND));
         // SAFETY: a key of the test's.
         unsafe { call_unsafe_wdf_function_binding!(WdfRegistryClose, key) };
@@ -256,8 +277,12 @@ fn a_registry_number_can_be_set_and_read_back_in_every_form() {
         let mut string = std::ptr::null_mut();
         // SAFETY: a key of the test's, and local structures.
         unsafe {
-            let status =
-                call_unsafe_wdf_function_binding!(WdfRegistryAssignULong, key, &raw const name.header, 7);
+            let status = call_unsafe_wdf_function_binding!(
+                WdfRegistryAssignULong,
+                key,
+                &raw const name.header,
+                7
+            );
             assert_eq!(status, 0);
             let status = call_unsafe_wdf_function_binding!(
                 WdfRegistryQueryMemory,
@@ -270,7 +295,8 @@ fn a_registry_number_can_be_set_and_read_back_in_every_form() {
             );
             assert_eq!((status, kind), (0, wdk_sys_lite::REG_DWORD));
             let mut length = 0;
-            let buffer = call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
+            let buffer =
+                call_unsafe_wdf_function_binding!(WdfMemoryGetBuffer, memory, &raw mut length);
             assert_eq!((length, buffer.cast::<[u8; 4]>().read()), (4, [7, 0, 0, 0]));
             let status = call_unsafe_wdf_function_binding!(
                 WdfStringCreate,

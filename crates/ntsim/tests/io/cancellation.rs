@@ -11,8 +11,8 @@ use wdk_sys_lite::{
 };
 
 use crate::harness::{
-    INTERFACE, as_driver, breaks, complete, default_queue, keep, kept, on, queue_config, request_cancel,
-    run_with, take, take_log, wdf, works,
+    INTERFACE, as_driver, breaks, complete, default_queue, keep, kept, on, queue_config,
+    request_cancel, run_with, take, take_log, wdf, works,
 };
 
 const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
@@ -29,7 +29,9 @@ fn unmark(request: WDFREQUEST) -> i32 {
 fn reads_are_cancelable() {
     default_queue(queue_config(PARALLEL));
     on("read", |_, request, _| mark(request));
-    on("cancel", |request, _, _| complete(request, STATUS_CANCELLED));
+    on("cancel", |request, _, _| {
+        complete(request, STATUS_CANCELLED)
+    });
 }
 
 #[test]
@@ -72,7 +74,9 @@ fn cancelling_a_handle_cancels_all_its_requests_and_no_others() {
         bench.process(|process| {
             let file = process.open(&INTERFACE).expect("opens");
             let other = process.open(&INTERFACE).expect("opens");
-            let pending: Vec<_> = (0..3).map(|_| file.start_read(1).expect("starts")).collect();
+            let pending: Vec<_> = (0..3)
+                .map(|_| file.start_read(1).expect("starts"))
+                .collect();
             let untouched = other.start_read(1).expect("starts");
             assert_eq!(file.cancel_all(), 3);
             for pending in pending {
@@ -116,14 +120,17 @@ fn marking_a_cancelled_request_calls_the_driver_or_fails() {
                 bench.process(move |process| {
                     let requests = kept();
                     keep("read", &requests);
-                    on("cancel", |request, _, _| complete(request, STATUS_CANCELLED));
+                    on("cancel", |request, _, _| {
+                        complete(request, STATUS_CANCELLED)
+                    });
                     let file = process.open(&INTERFACE).expect("opens");
                     let pending = file.start_read(1).expect("starts");
                     let request = take(&requests);
                     assert!(pending.cancel());
                     as_driver(|| {
                         if ex {
-                            let status = wdf!(WdfRequestMarkCancelableEx, request, Some(request_cancel));
+                            let status =
+                                wdf!(WdfRequestMarkCancelableEx, request, Some(request_cancel));
                             assert_eq!(status, STATUS_CANCELLED);
                             complete(request, STATUS_UNSUCCESSFUL);
                         } else {
@@ -131,7 +138,11 @@ fn marking_a_cancelled_request_calls_the_driver_or_fails() {
                         }
                     });
                     let status = pending.wait().status;
-                    let expected = if ex { STATUS_UNSUCCESSFUL } else { STATUS_CANCELLED };
+                    let expected = if ex {
+                        STATUS_UNSUCCESSFUL
+                    } else {
+                        STATUS_CANCELLED
+                    };
                     assert_eq!(status, expected);
                     assert_eq!(take_log().contains(&"cancel".to_owned()), !ex);
                 });
@@ -140,7 +151,8 @@ fn marking_a_cancelled_request_calls_the_driver_or_fails() {
     }
 }
 
-/// A canceller against a completer, which follows the rules: under the driver's lock it completes only what it could unmark.
+/// A canceller against a completer, which follows the rules: under the driver's lock it completes
+/// only what it could unmark.
 fn race(seed: u64) -> bool {
     let config = Config {
         switch_chance: 160,
@@ -176,7 +188,11 @@ fn race(seed: u64) -> bool {
                     crate::harness::note("completer done");
                 };
                 let sched = &ntsim::kernel::kernel().sched;
-                sched.spawn(ntsim::sched::ContextKind::SystemThread, "completer", complete_it);
+                sched.spawn(
+                    ntsim::sched::ContextKind::SystemThread,
+                    "completer",
+                    complete_it,
+                );
             });
             on("cancel", move |request, _, _| {
                 wdf!(WdfSpinLockAcquire, lock);
@@ -247,7 +263,10 @@ fn completing_while_cancelable_is_a_violation() {
             let _ = file.read(1);
         },
     );
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 3)
+    );
     assert!(check.message.contains("while cancelable"), "{check}");
 }
 
@@ -315,10 +334,15 @@ fn a_process_that_ends_takes_its_requests_with_it() {
     works(reads_are_cancelable, |bench| {
         bench.process(|process| {
             let file = process.open(&INTERFACE).expect("opens");
-            let _pending: Vec<Pending> = (0..3).map(|_| file.start_read(1).expect("starts")).collect();
+            let _pending: Vec<Pending> = (0..3)
+                .map(|_| file.start_read(1).expect("starts"))
+                .collect();
             std::mem::forget(file);
         });
-        assert_eq!(take_log(), ["read", "read", "read", "cancel", "cancel", "cancel"]);
+        assert_eq!(
+            take_log(),
+            ["read", "read", "read", "cancel", "cancel", "cancel"]
+        );
     });
 }
 
@@ -402,7 +426,10 @@ fn a_forwarded_request_that_the_driver_has_seen_comes_back_to_it_when_cancelled(
                 let waiting = crate::harness::create_queue(device, manual);
                 crate::harness::create_queue(device, queue_config(PARALLEL));
                 on("read", move |_, request, _| {
-                    assert_eq!(wdf!(WdfRequestForwardToIoQueue, request, waiting), STATUS_SUCCESS);
+                    assert_eq!(
+                        wdf!(WdfRequestForwardToIoQueue, request, waiting),
+                        STATUS_SUCCESS
+                    );
                 });
             });
             on("canceled on queue", |_, request, _| {

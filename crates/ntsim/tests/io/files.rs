@@ -5,13 +5,14 @@ use std::rc::Rc;
 use wdk_sys_lite::{
     _WDF_FILEOBJECT_CLASS as Class, _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch,
     _WDF_REQUEST_TYPE as RequestType, STATUS_ACCESS_DENIED, STATUS_CANCELLED, STATUS_DEVICE_BUSY,
-    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDF_FILEOBJECT_CONFIG, WDFFILEOBJECT,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDF_FILEOBJECT_CONFIG,
+    WDFFILEOBJECT,
 };
 
 use crate::harness::{
     INTERFACE, as_driver, attributes, bare, breaks, complete, create_queue, default_queue, device,
-    file_cleanup, file_close, file_create, io_default, keep, kept, note, on, queue_config, size_in_u32, take,
-    take_log, take_writes, wdf, works,
+    file_cleanup, file_close, file_create, io_default, keep, kept, note, on, queue_config,
+    size_in_u32, take, take_log, take_writes, wdf, works,
 };
 
 const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
@@ -100,7 +101,9 @@ fn a_create_that_fails_has_neither_cleanup_nor_close() {
     works(
         || {
             with_files(Class::WdfFileObjectWdfCannotUseFsContexts);
-            on("create", |_, request, _| complete(request, STATUS_UNSUCCESSFUL));
+            on("create", |_, request, _| {
+                complete(request, STATUS_UNSUCCESSFUL)
+            });
         },
         |bench| {
             bench.process(|process| {
@@ -229,7 +232,10 @@ fn an_interface_that_nobody_has_enabled_cannot_be_opened() {
             bench.process(|process| {
                 let mut other = INTERFACE;
                 other.Data1 += 1;
-                assert_eq!(process.open(&other).err(), Some(STATUS_OBJECT_NAME_NOT_FOUND));
+                assert_eq!(
+                    process.open(&other).err(),
+                    Some(STATUS_OBJECT_NAME_NOT_FOUND)
+                );
             });
         },
     );

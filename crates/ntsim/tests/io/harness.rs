@@ -10,10 +10,10 @@ use ntsim::pnp::{Bus, Pdo};
 use ntsim::{BugCheck, Config, DriverImage, Machine, Report, System};
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL, _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, _WDF_SYNCHRONIZATION_SCOPE,
-    _WDF_TRI_STATE, GUID, NT_SUCCESS, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PINTERFACE, PVOID,
-    PWDFDEVICE_INIT, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, ULONG, WDF_DRIVER_CONFIG, WDF_IO_QUEUE_CONFIG,
-    WDF_OBJECT_ATTRIBUTES, WDFCONTEXT, WDFDEVICE, WDFDRIVER, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST,
-    call_unsafe_wdf_function_binding,
+    _WDF_TRI_STATE, GUID, NT_SUCCESS, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PINTERFACE,
+    PVOID, PWDFDEVICE_INIT, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, ULONG, WDF_DRIVER_CONFIG,
+    WDF_IO_QUEUE_CONFIG, WDF_OBJECT_ATTRIBUTES, WDFCONTEXT, WDFDEVICE, WDFDRIVER, WDFFILEOBJECT,
+    WDFQUEUE, WDFREQUEST, call_unsafe_wdf_function_binding,
 };
 use wdk_sys_lite as wdk_sys;
 
@@ -21,7 +21,8 @@ use wdk_sys_lite as wdk_sys;
 macro_rules! wdf {
     ($name:ident $(, $argument:expr)* $(,)?) => {{
         #[allow(unused_unsafe, reason = "a call may be an argument of another one")]
-        // SAFETY: the handles are the framework's own, or wrong on purpose; pointers lead to locals of the right type.
+        // SAFETY: the handles are the framework's own, or wrong on purpose; pointers lead to locals
+        // of the right type.
         unsafe { wdk_sys_lite::call_unsafe_wdf_function_binding!($name $(, $argument)*) }
     }};
 }
@@ -36,7 +37,8 @@ pub static INTERFACE: GUID = GUID {
 
 const HARDWARE_ID: &str = r"TEST\{io}";
 
-/// A callback of the driver's: the object, the request or the second handle, and up to three numbers.
+/// A callback of the driver's: the object, the request or the second handle, and up to three
+/// numbers.
 type Handler = Rc<dyn Fn(PVOID, PVOID, [usize; 3])>;
 
 thread_local! {
@@ -176,7 +178,10 @@ pub fn queue_config(dispatch: i32) -> WDF_IO_QUEUE_CONFIG {
 }
 
 /// Makes a queue.
-pub fn try_create_queue(device: WDFDEVICE, mut config: WDF_IO_QUEUE_CONFIG) -> Result<WDFQUEUE, NTSTATUS> {
+pub fn try_create_queue(
+    device: WDFDEVICE,
+    mut config: WDF_IO_QUEUE_CONFIG,
+) -> Result<WDFQUEUE, NTSTATUS> {
     let mut queue = std::ptr::null_mut();
     let status = wdf!(
         WdfIoQueueCreate,
@@ -208,7 +213,12 @@ pub fn complete(request: WDFREQUEST, status: NTSTATUS) {
 }
 
 pub fn complete_with(request: WDFREQUEST, status: NTSTATUS, information: u64) {
-    wdf!(WdfRequestCompleteWithInformation, request, status, information);
+    wdf!(
+        WdfRequestCompleteWithInformation,
+        request,
+        status,
+        information
+    );
 }
 
 /// The output buffer of a request, if it has at least `minimum` bytes.
@@ -225,7 +235,8 @@ pub fn output(request: WDFREQUEST, minimum: usize) -> Result<&'static mut [u8], 
     if !NT_SUCCESS(status) {
         return Err(status);
     }
-    // SAFETY: the framework gave `length` bytes, which a test uses while the request is not completed.
+    // SAFETY: the framework gave `length` bytes, which a test uses while the request is not
+    // completed.
     Ok(unsafe { std::slice::from_raw_parts_mut(buffer.cast(), length) })
 }
 
@@ -243,7 +254,8 @@ pub fn input(request: WDFREQUEST, minimum: usize) -> Result<&'static [u8], NTSTA
     if !NT_SUCCESS(status) {
         return Err(status);
     }
-    // SAFETY: the framework gave `length` bytes, which a test uses while the request is not completed.
+    // SAFETY: the framework gave `length` bytes, which a test uses while the request is not
+    // completed.
     Ok(unsafe { std::slice::from_raw_parts(buffer.cast(), length) })
 }
 
@@ -273,7 +285,8 @@ pub fn wait_for(system: &System, kept: &Kept) -> WDFREQUEST {
     take(kept)
 }
 
-/// Does something as the driver would in a thread of its own: the framework wants to know who calls.
+/// Does something as the driver would in a thread of its own: the framework wants to know who
+/// calls.
 pub fn as_driver<R>(act: impl FnOnce() -> R) -> R {
     let driver = ntsim::wdf::object::any(device()).driver;
     let call = ntsim::export::enter_driver(driver, "a thread of the driver's");
@@ -305,7 +318,12 @@ unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -
     handle("init", init.cast(), std::ptr::null_mut(), [0; 3]);
     let mut device = std::ptr::null_mut();
     let mut own = attributes();
-    let status = wdf!(WdfDeviceCreate, &raw mut init, &raw mut own, &raw mut device);
+    let status = wdf!(
+        WdfDeviceCreate,
+        &raw mut init,
+        &raw mut own,
+        &raw mut device
+    );
     if !NT_SUCCESS(status) {
         return status;
     }
@@ -353,7 +371,8 @@ impl Bench<'_> {
     }
 }
 
-/// Runs a machine: `set_up` says what the driver does, `act` what happens then; after it the driver is unloaded.
+/// Runs a machine: `set_up` says what the driver does, `act` what happens then; after it the driver
+/// is unloaded.
 pub fn run_with<R: Send + 'static>(
     config: Config,
     set_up: impl FnOnce() + Send + 'static,
@@ -368,15 +387,21 @@ pub fn run_with<R: Send + 'static>(
             parameters: Vec::new(),
         };
         let driver = system.load_driver(image).expect("the driver loads");
-        let pdo =
-            ntsim::kernel::kernel()
-                .pnp
-                .report(HARDWARE_ID.to_owned(), "0".to_owned(), Rc::new(TestBus));
+        let pdo = ntsim::kernel::kernel().pnp.report(
+            HARDWARE_ID.to_owned(),
+            "0".to_owned(),
+            Rc::new(TestBus),
+        );
         system.wait_started(pdo.id).expect("the device starts");
         take_log();
-        let result = act(&Bench { system, pdo: pdo.id });
+        let result = act(&Bench {
+            system,
+            pdo: pdo.id,
+        });
         system.settle_devices();
-        system.unload_driver(driver).expect("the driver can be unloaded");
+        system
+            .unload_driver(driver)
+            .expect("the driver can be unloaded");
         result
     })
 }

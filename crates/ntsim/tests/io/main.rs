@@ -1,4 +1,5 @@
-//! What a process's requests meet: buffers, queues, cancellation, power, files. Each rule with a driver that keeps or breaks it.
+//! What a process's requests meet: buffers, queues, cancellation, power, files. Each rule with a
+//! driver that keeps or breaks it.
 
 mod cancellation;
 mod files;

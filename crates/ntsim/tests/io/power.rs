@@ -5,13 +5,15 @@ use std::time::Duration;
 use ntsim::{Config, Outcome};
 use wdk_sys_lite::{
     _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, _WDF_IO_QUEUE_STATE as State,
-    _WDF_REQUEST_STOP_ACTION_FLAGS as Action, _WDF_TRI_STATE, STATUS_CANCELLED, STATUS_INVALID_DEVICE_STATE,
-    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, WDF_IO_QUEUE_CONFIG, WDFREQUEST,
+    _WDF_REQUEST_STOP_ACTION_FLAGS as Action, _WDF_TRI_STATE, STATUS_CANCELLED,
+    STATUS_INVALID_DEVICE_STATE, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, WDF_IO_QUEUE_CONFIG,
+    WDFREQUEST,
 };
 
 use crate::harness::{
-    INTERFACE, Kept, as_driver, complete, create_queue, default_queue, device, io_resume, io_stop, keep,
-    kept, on, queue_config, request_cancel, run_with, take, take_log, take_writes, wait_for, wdf, works,
+    INTERFACE, Kept, as_driver, complete, create_queue, default_queue, device, io_resume, io_stop,
+    keep, kept, on, queue_config, request_cancel, run_with, take, take_log, take_writes, wait_for,
+    wdf, works,
 };
 
 const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
@@ -205,7 +207,9 @@ fn a_driver_that_never_lets_go_hangs_the_power_down_and_is_named() {
         panic!("{:?}", report.outcome)
     };
     assert!(
-        waiting.iter().any(|line| line.contains("IRP_MJ_READ of 1 bytes")),
+        waiting
+            .iter()
+            .any(|line| line.contains("IRP_MJ_READ of 1 bytes")),
         "{waiting:?}"
     );
 }
@@ -222,7 +226,8 @@ fn a_stop_says_whether_the_request_is_cancelable() {
                 slot.borrow_mut().push(request);
             });
             on("stop", |_, request, numbers| {
-                let flags = Action::WdfRequestStopActionSuspend | Action::WdfRequestStopRequestCancelable;
+                let flags =
+                    Action::WdfRequestStopActionSuspend | Action::WdfRequestStopRequestCancelable;
                 assert_eq!(i32::try_from(numbers[0]), Ok(flags));
                 assert_eq!(wdf!(WdfRequestUnmarkCancelable, request), STATUS_SUCCESS);
                 acknowledge(request, true);
@@ -254,12 +259,17 @@ fn a_surprise_removal_cancels_everything_and_the_rest_follows_the_last_close() {
         |bench| {
             let reader = bench.system.spawn_process("reader", |process| {
                 let file = process.open(&INTERFACE).expect("opens");
-                let pending: Vec<_> = (0..3).map(|_| file.start_read(1).expect("starts")).collect();
+                let pending: Vec<_> = (0..3)
+                    .map(|_| file.start_read(1).expect("starts"))
+                    .collect();
                 for pending in pending {
                     assert_eq!(pending.wait().status, STATUS_CANCELLED);
                 }
                 assert_eq!(file.read(1), Err(STATUS_INVALID_DEVICE_STATE));
-                assert_eq!(process.open(&INTERFACE).err(), Some(STATUS_OBJECT_NAME_NOT_FOUND));
+                assert_eq!(
+                    process.open(&INTERFACE).err(),
+                    Some(STATUS_OBJECT_NAME_NOT_FOUND)
+                );
             });
             while ntsim::kernel::kernel().io.pending_requests().len() < 3 {
                 bench.system.sleep(Duration::from_micros(1));
@@ -374,7 +384,8 @@ fn a_removal_stops_a_request_that_its_purge_has_cancelled_no_second_time() {
                 wdf!(WdfRequestMarkCancelable, request, Some(request_cancel));
                 slot.borrow_mut().push(request);
             });
-            // The first stop keeps the request, and its cancellation only notes that there is something to do.
+            // The first stop keeps the request, and its cancellation only notes that there is
+            // something to do.
             on("stop", |_, request, _| acknowledge(request, false));
             let (thread, request) = reader(bench, &requests, STATUS_CANCELLED);
             let pdo = bench.pdo;

@@ -9,14 +9,14 @@ use wdk_sys_lite::{
     _WDF_EXECUTION_LEVEL, _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, _WDF_IO_QUEUE_STATE as State,
     _WDF_REQUEST_TYPE as RequestType, _WDF_SYNCHRONIZATION_SCOPE, NTSTATUS, STATUS_CANCELLED,
     STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_NO_MORE_ENTRIES, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL,
-    WDFDEVICE, WDFQUEUE, WDFREQUEST,
+    STATUS_INVALID_PARAMETER, STATUS_NO_MORE_ENTRIES, STATUS_PENDING, STATUS_SUCCESS,
+    STATUS_UNSUCCESSFUL, WDFDEVICE, WDFQUEUE, WDFREQUEST,
 };
 
 use crate::harness::{
-    INTERFACE, as_driver, attributes, bare, breaks, canceled_on_queue, complete, create_queue, default_queue,
-    device, io_default, io_read, keep, kept, note, on, queue_config, queue_state, run_with, take, take_log,
-    take_writes, try_create_queue, wait_for, wdf, works,
+    INTERFACE, as_driver, attributes, bare, breaks, canceled_on_queue, complete, create_queue,
+    default_queue, device, io_default, io_read, keep, kept, note, on, queue_config, queue_state,
+    run_with, take, take_log, take_writes, try_create_queue, wait_for, wdf, works,
 };
 
 const SEQUENTIAL: i32 = Dispatch::WdfIoQueueDispatchSequential;
@@ -64,18 +64,30 @@ fn a_queue_configuration_must_make_sense() {
     in_add(|device| {
         let mut config = queue_config(PARALLEL);
         config.Size += 8;
-        assert_eq!(try_create_queue(device, config), Err(STATUS_INFO_LENGTH_MISMATCH));
+        assert_eq!(
+            try_create_queue(device, config),
+            Err(STATUS_INFO_LENGTH_MISMATCH)
+        );
         assert_eq!(
             try_create_queue(device, bare(PARALLEL)),
             Err(STATUS_WDF_NO_CALLBACK)
         );
-        assert_eq!(try_create_queue(device, bare(7)), Err(STATUS_INVALID_PARAMETER));
+        assert_eq!(
+            try_create_queue(device, bare(7)),
+            Err(STATUS_INVALID_PARAMETER)
+        );
         let mut config = bare(MANUAL);
         config.EvtIoDefault = Some(io_default);
-        assert_eq!(try_create_queue(device, config), Err(STATUS_INVALID_PARAMETER));
+        assert_eq!(
+            try_create_queue(device, config),
+            Err(STATUS_INVALID_PARAMETER)
+        );
         let mut config = queue_config(SEQUENTIAL);
         config.Settings.Parallel.NumberOfPresentedRequests = 2;
-        assert_eq!(try_create_queue(device, config), Err(STATUS_INVALID_PARAMETER));
+        assert_eq!(
+            try_create_queue(device, config),
+            Err(STATUS_INVALID_PARAMETER)
+        );
         let mut config = bare(MANUAL);
         let status = wdf!(
             WdfIoQueueCreate,
@@ -124,7 +136,10 @@ fn the_default_queue_must_not_be_deleted() {
         },
         |_| (),
     );
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 7));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 7)
+    );
 }
 
 #[test]
@@ -168,7 +183,8 @@ fn requests_go_where_they_are_configured_to_go_and_else_to_the_default_queue() {
                 let writes = create_queue(device, config);
                 config.DefaultQueue = 1;
                 let others = create_queue(device, config);
-                let configure = |queue, kind| wdf!(WdfDeviceConfigureRequestDispatching, device, queue, kind);
+                let configure =
+                    |queue, kind| wdf!(WdfDeviceConfigureRequestDispatching, device, queue, kind);
                 assert_eq!(
                     configure(writes, RequestType::WdfRequestTypeWrite),
                     STATUS_SUCCESS
@@ -209,7 +225,10 @@ fn a_wrong_dispatching_configuration_is_a_violation() {
             },
             |_| (),
         );
-        assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+        assert_eq!(
+            (check.code, check.parameters[0]),
+            (StopCode::WDF_VIOLATION, 3)
+        );
         check.message
     };
     let manual = |device| create_queue(device, bare(MANUAL));
@@ -264,7 +283,9 @@ fn a_parallel_queue_presents_as_many_as_its_driver_allows() {
                     let requests = kept();
                     keep("read", &requests);
                     let file = process.open(&INTERFACE).expect("opens");
-                    let pending: Vec<_> = (0..4).map(|_| file.start_read(1).expect("starts")).collect();
+                    let pending: Vec<_> = (0..4)
+                        .map(|_| file.start_read(1).expect("starts"))
+                        .collect();
                     while !requests.borrow().is_empty() {
                         assert!(requests.borrow().len() <= limit as usize);
                         as_driver(|| complete(take(&requests), STATUS_SUCCESS));
@@ -311,7 +332,8 @@ fn ready_notify_tells_when_a_manual_queue_is_not_empty_any_more() {
                 }
             });
             let context = std::ptr::without_provenance_mut(0x77);
-            let status = as_driver(|| wdf!(WdfIoQueueReadyNotify, queue, Some(queue_state), context));
+            let status =
+                as_driver(|| wdf!(WdfIoQueueReadyNotify, queue, Some(queue_state), context));
             assert_eq!(status, STATUS_SUCCESS);
             let file = process.open(&INTERFACE).expect("opens");
             for _ in 0..3 {
@@ -336,7 +358,10 @@ fn a_second_ready_notify_is_a_violation() {
             }
         });
     });
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 3)
+    );
 }
 
 #[test]
@@ -351,7 +376,8 @@ fn a_found_request_stays_until_it_is_retrieved() {
             as_driver(|| {
                 let find = |tag| {
                     let mut parameters = wdk_sys_lite::WDF_REQUEST_PARAMETERS {
-                        Size: u16::try_from(size_of::<wdk_sys_lite::WDF_REQUEST_PARAMETERS>()).unwrap_or(0),
+                        Size: u16::try_from(size_of::<wdk_sys_lite::WDF_REQUEST_PARAMETERS>())
+                            .unwrap_or(0),
                         // SAFETY: integers and pointers only.
                         ..unsafe { std::mem::zeroed() }
                     };
@@ -372,7 +398,12 @@ fn a_found_request_stays_until_it_is_retrieved() {
                 let (status, second, length) = find(first);
                 assert_eq!((status, length), (STATUS_SUCCESS, 2));
                 let mut retrieved = std::ptr::null_mut();
-                let status = wdf!(WdfIoQueueRetrieveFoundRequest, queue, second, &raw mut retrieved);
+                let status = wdf!(
+                    WdfIoQueueRetrieveFoundRequest,
+                    queue,
+                    second,
+                    &raw mut retrieved
+                );
                 assert_eq!((status, retrieved), (STATUS_SUCCESS, second));
                 assert_eq!(find(second).0, wdk_sys_lite::STATUS_NOT_FOUND);
                 complete(second, STATUS_SUCCESS);
@@ -424,7 +455,10 @@ fn a_forwarded_request_belongs_to_the_other_queue() {
                 QUEUE.set(other);
                 create_queue(device, queue_config(PARALLEL));
                 on("read", move |_, request, _| {
-                    assert_eq!(wdf!(WdfRequestForwardToIoQueue, request, other), STATUS_SUCCESS);
+                    assert_eq!(
+                        wdf!(WdfRequestForwardToIoQueue, request, other),
+                        STATUS_SUCCESS
+                    );
                 });
             });
         },
@@ -459,8 +493,14 @@ fn forwarding_to_the_queue_it_came_from_is_a_violation() {
             let _ = file.read(1);
         },
     );
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
-    assert!(check.message.contains("the queue that it came from"), "{check}");
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 3)
+    );
+    assert!(
+        check.message.contains("the queue that it came from"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -510,7 +550,10 @@ fn forwarding_to_a_queue_that_accepts_nothing_leaves_the_request_with_the_driver
                 wdf!(WdfIoQueueDrain, other, None, std::ptr::null_mut());
                 create_queue(device, queue_config(PARALLEL));
                 on("read", move |_, request, _| {
-                    assert_eq!(wdf!(WdfRequestForwardToIoQueue, request, other), STATUS_WDF_BUSY);
+                    assert_eq!(
+                        wdf!(WdfRequestForwardToIoQueue, request, other),
+                        STATUS_WDF_BUSY
+                    );
                     complete(request, STATUS_WDF_BUSY);
                 });
             });
@@ -644,7 +687,14 @@ fn a_drained_queue_finishes_what_it_has_and_accepts_nothing() {
             let queue = QUEUE.get();
             let file = process.open(&INTERFACE).expect("opens");
             let pending = file.start_write(&[1]).expect("starts");
-            as_driver(|| wdf!(WdfIoQueueDrain, queue, Some(queue_state), std::ptr::null_mut()));
+            as_driver(|| {
+                wdf!(
+                    WdfIoQueueDrain,
+                    queue,
+                    Some(queue_state),
+                    std::ptr::null_mut()
+                )
+            });
             assert_eq!(file.write(&[2]), Err(STATUS_INVALID_DEVICE_STATE));
             assert_eq!(take_log().len(), 0, "one request is left");
             as_driver(|| complete(next(queue).expect("it waits"), STATUS_SUCCESS));
@@ -666,12 +716,16 @@ fn a_purged_queue_cancels_what_waits_and_what_is_cancelable() {
                     Some(crate::harness::request_cancel)
                 );
             });
-            on("cancel", |request, _, _| complete(request, STATUS_CANCELLED));
+            on("cancel", |request, _, _| {
+                complete(request, STATUS_CANCELLED)
+            });
         },
         |bench| {
             bench.process(|process| {
                 let file = process.open(&INTERFACE).expect("opens");
-                let pending: Vec<_> = (0..3).map(|_| file.start_read(1).expect("starts")).collect();
+                let pending: Vec<_> = (0..3)
+                    .map(|_| file.start_read(1).expect("starts"))
+                    .collect();
                 as_driver(|| {
                     let queue = wdf!(WdfDeviceGetDefaultQueue, device());
                     wdf!(WdfIoQueuePurgeSynchronously, queue);
@@ -721,7 +775,12 @@ fn a_second_purge_with_a_callback_is_a_violation() {
             default_queue(queue_config(PARALLEL));
             on("read", |queue, request, _| {
                 for _ in 0..2 {
-                    wdf!(WdfIoQueuePurge, queue, Some(queue_state), std::ptr::null_mut());
+                    wdf!(
+                        WdfIoQueuePurge,
+                        queue,
+                        Some(queue_state),
+                        std::ptr::null_mut()
+                    );
                 }
                 complete(request, STATUS_SUCCESS);
             });
@@ -731,7 +790,10 @@ fn a_second_purge_with_a_callback_is_a_violation() {
             let _ = file.read(1);
         },
     );
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 10));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 10)
+    );
 }
 
 #[test]
@@ -746,7 +808,10 @@ fn a_wrong_handle_is_a_violation() {
             let _ = file.read(1);
         },
     );
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 5));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 5)
+    );
     assert!(
         check.message.contains("WDFQUEUE") && check.message.contains("WDFREQUEST"),
         "{check}"
@@ -827,7 +892,9 @@ fn a_completion_at_dispatch_level_leaves_passive_callbacks_to_a_work_item() {
             });
             let reader = bench.system.spawn_process("process", |process| {
                 let file = process.open(&INTERFACE).expect("opens");
-                let pending: Vec<_> = (0..3).map(|_| file.start_read(1).expect("starts")).collect();
+                let pending: Vec<_> = (0..3)
+                    .map(|_| file.start_read(1).expect("starts"))
+                    .collect();
                 for pending in pending {
                     assert_eq!(pending.wait().status, STATUS_SUCCESS);
                 }
@@ -866,7 +933,10 @@ fn without_a_level_of_its_own_a_driver_is_called_at_dispatch_level_too() {
             levels.take()
         },
     );
-    assert_eq!(report.expect_finished().into_iter().collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(
+        report.expect_finished().into_iter().collect::<Vec<_>>(),
+        [0, 2]
+    );
 }
 
 #[test]
@@ -1006,7 +1076,12 @@ fn only_manual_queues_are_searched_and_waited_for() {
         },
         |queue, request| {
             let mut found = std::ptr::null_mut();
-            let _ = wdf!(WdfIoQueueRetrieveFoundRequest, queue, request, &raw mut found);
+            let _ = wdf!(
+                WdfIoQueueRetrieveFoundRequest,
+                queue,
+                request,
+                &raw mut found
+            );
         },
         |queue, _| {
             let _ = wdf!(
@@ -1115,7 +1190,8 @@ fn a_ready_notify_is_taken_back_while_the_queue_is_stopped() {
     works(manual_queue, |bench| {
         bench.process(|process| {
             let queue = QUEUE.get();
-            let notify = |callback| wdf!(WdfIoQueueReadyNotify, queue, callback, std::ptr::null_mut());
+            let notify =
+                |callback| wdf!(WdfIoQueueReadyNotify, queue, callback, std::ptr::null_mut());
             as_driver(|| {
                 assert_eq!(notify(Some(queue_state)), STATUS_SUCCESS);
                 wdf!(WdfIoQueueStop, queue, None, std::ptr::null_mut());
@@ -1140,7 +1216,14 @@ fn a_stop_with_a_callback_tells_when_the_driver_owns_nothing() {
             let first = file.start_write(&[1]).expect("starts");
             let _second = file.start_write(&[1]).expect("starts");
             let request = as_driver(|| next(queue).expect("it waits"));
-            as_driver(|| wdf!(WdfIoQueueStop, queue, Some(queue_state), std::ptr::null_mut()));
+            as_driver(|| {
+                wdf!(
+                    WdfIoQueueStop,
+                    queue,
+                    Some(queue_state),
+                    std::ptr::null_mut()
+                )
+            });
             assert_eq!(take_log().len(), 0);
             as_driver(|| complete(request, STATUS_SUCCESS));
             assert_eq!(first.wait().status, STATUS_SUCCESS);
@@ -1187,7 +1270,9 @@ fn a_purged_queue_that_is_started_again_works_as_before() {
                 );
                 assert_eq!(status, STATUS_SUCCESS);
             });
-            on("cancel", |request, _, _| complete(request, STATUS_CANCELLED));
+            on("cancel", |request, _, _| {
+                complete(request, STATUS_CANCELLED)
+            });
         },
         |bench| {
             bench.process(|process| {
@@ -1220,8 +1305,8 @@ fn using_a_request_after_giving_it_back_is_a_violation() {
     assert!(check.message.contains("not owned by the driver"), "{check}");
 }
 
-/// The driver looks while the one request that waits is being cancelled, and finds nothing it can have. The next request must
-/// be told of, though the queue was never quite empty.
+/// The driver looks while the one request that waits is being cancelled, and finds nothing it can
+/// have. The next request must be told of, though the queue was never quite empty.
 #[test]
 fn ready_notify_loses_nothing_to_a_cancellation_under_way() {
     fn drain() {
@@ -1244,7 +1329,14 @@ fn ready_notify_loses_nothing_to_a_cancellation_under_way() {
                     }
                 });
                 let callback = Some(queue_state as unsafe extern "C" fn(_, _));
-                let notify = || wdf!(WdfIoQueueReadyNotify, QUEUE.get(), callback, std::ptr::null_mut());
+                let notify = || {
+                    wdf!(
+                        WdfIoQueueReadyNotify,
+                        QUEUE.get(),
+                        callback,
+                        std::ptr::null_mut()
+                    )
+                };
                 assert_eq!(as_driver(notify), STATUS_SUCCESS);
                 let shared = Rc::clone(&file);
                 let canceller = process.spawn("canceller", move |_| {

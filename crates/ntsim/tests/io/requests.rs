@@ -2,13 +2,13 @@
 
 use ntsim::{Config, StopCode};
 use wdk_sys_lite::{
-    _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, _WDF_REQUEST_TYPE as RequestType, NTSTATUS, STATUS_SUCCESS,
-    STATUS_UNSUCCESSFUL, WDF_REQUEST_PARAMETERS, WDFREQUEST,
+    _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, _WDF_REQUEST_TYPE as RequestType, NTSTATUS,
+    STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDF_REQUEST_PARAMETERS, WDFREQUEST,
 };
 
 use crate::harness::{
-    INTERFACE, attributes, breaks, complete, default_queue, in_caller_context, note, on, queue_config,
-    run_with, take_log, wdf, works,
+    INTERFACE, attributes, breaks, complete, default_queue, in_caller_context, note, on,
+    queue_config, run_with, take_log, wdf, works,
 };
 
 const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
@@ -64,7 +64,12 @@ fn a_request_tells_what_it_asks_for() {
                     ),
                     (output, input, code)
                 );
-                wdf!(WdfRequestCompleteWithPriorityBoost, request, STATUS_SUCCESS, 0);
+                wdf!(
+                    WdfRequestCompleteWithPriorityBoost,
+                    request,
+                    STATUS_SUCCESS,
+                    0
+                );
             });
         },
         |bench| {
@@ -83,7 +88,10 @@ fn completing_twice_is_a_violation() {
         complete(request, STATUS_SUCCESS);
         complete(request, STATUS_SUCCESS);
     });
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 5));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 5)
+    );
     assert!(check.message.contains("an object that is gone"), "{check}");
 }
 
@@ -100,7 +108,10 @@ fn completing_twice_with_a_reference_is_a_violation_too() {
         complete(request, STATUS_SUCCESS);
         complete(request, STATUS_SUCCESS);
     });
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 6));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 6)
+    );
     assert!(check.message.contains("completed twice"), "{check}");
     let [(event, stack)] = check.history.as_slice() else {
         panic!("who completed it first is not known: {check:?}")
@@ -122,7 +133,10 @@ fn a_buffer_asked_for_after_completion_is_a_violation() {
         complete(request, STATUS_SUCCESS);
         let _ = crate::harness::output(request, 0);
     });
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 3)
+    );
 }
 
 #[test]
@@ -138,7 +152,10 @@ fn parameters_of_the_wrong_size_are_a_violation() {
 #[test]
 fn a_driver_must_not_delete_a_request() {
     let check = read_breaks(|request| wdf!(WdfObjectDelete, request));
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 7));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 7)
+    );
 }
 
 #[test]
@@ -172,7 +189,10 @@ fn a_reference_that_outlives_the_driver_is_found_at_its_unload() {
         },
     );
     let check = report.expect_bug_check();
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 7));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 7)
+    );
     assert!(check.message.contains("WDFREQUEST"), "{check}");
 }
 
@@ -198,7 +218,12 @@ unsafe extern "C" fn destroy(_object: wdk_sys_lite::WDFOBJECT) {
 }
 
 fn context_of(request: WDFREQUEST) -> *mut u64 {
-    wdf!(WdfObjectGetTypedContextWorker, request, &raw const CONTEXT.0).cast()
+    wdf!(
+        WdfObjectGetTypedContextWorker,
+        request,
+        &raw const CONTEXT.0
+    )
+    .cast()
 }
 
 #[test]
@@ -267,7 +292,10 @@ fn the_callers_context_may_complete_a_request_or_pass_it_on() {
                 if parameters(request).Type == RequestType::WdfRequestTypeRead {
                     complete(request, STATUS_UNSUCCESSFUL);
                 } else {
-                    assert_eq!(wdf!(WdfDeviceEnqueueRequest, device, request), STATUS_SUCCESS);
+                    assert_eq!(
+                        wdf!(WdfDeviceEnqueueRequest, device, request),
+                        STATUS_SUCCESS
+                    );
                 }
             });
             on("write", |_, request, _| complete(request, STATUS_SUCCESS));
@@ -299,7 +327,10 @@ fn enqueueing_a_request_twice_is_a_violation() {
             let _ = file.read(1);
         },
     );
-    assert!(check.message.contains("outside EvtIoInCallerContext"), "{check}");
+    assert!(
+        check.message.contains("outside EvtIoInCallerContext"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -325,7 +356,10 @@ fn a_create_has_no_buffers() {
             let _ = process.open(&INTERFACE);
         },
     );
-    assert!(check.message.contains("input buffer of a create"), "{check}");
+    assert!(
+        check.message.contains("input buffer of a create"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -435,7 +469,10 @@ fn a_completed_request_has_no_information_mode_packet_or_parameters() {
             complete(request, STATUS_SUCCESS);
             ask(request);
         });
-        assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+        assert_eq!(
+            (check.code, check.parameters[0]),
+            (StopCode::WDF_VIOLATION, 3)
+        );
     }
 }
 
@@ -463,10 +500,18 @@ fn a_null_pointer_where_the_framework_needs_one_is_a_violation() {
             );
         },
         |request| {
-            let _ = wdf!(WdfRequestRetrieveOutputMemory, request, std::ptr::null_mut());
+            let _ = wdf!(
+                WdfRequestRetrieveOutputMemory,
+                request,
+                std::ptr::null_mut()
+            );
         },
         |request| {
-            let _ = wdf!(WdfRequestRetrieveOutputWdmMdl, request, std::ptr::null_mut());
+            let _ = wdf!(
+                WdfRequestRetrieveOutputWdmMdl,
+                request,
+                std::ptr::null_mut()
+            );
         },
         |request| {
             let queue = wdf!(WdfRequestGetIoQueue, request);
@@ -475,7 +520,10 @@ fn a_null_pointer_where_the_framework_needs_one_is_a_violation() {
     ];
     for call in calls {
         let check = read_breaks(call);
-        assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 4));
+        assert_eq!(
+            (check.code, check.parameters[0]),
+            (StopCode::WDF_VIOLATION, 4)
+        );
     }
 }
 
@@ -492,7 +540,8 @@ fn a_request_counts_as_left_behind_until_it_is_completed() {
                 let _ = file.read(1);
             });
             let request = crate::harness::wait_for(bench.system, &requests);
-            let left = |leaks: Vec<ntsim::kernel::Leak>| leaks.iter().any(|leak| leak.kind == "request");
+            let left =
+                |leaks: Vec<ntsim::kernel::Leak>| leaks.iter().any(|leak| leak.kind == "request");
             assert!(left(bench.system.leaks(driver)));
             crate::harness::as_driver(|| complete(request, STATUS_SUCCESS));
             reader.join();

@@ -1,4 +1,5 @@
-//! A driver that keeps the rules, under everything at once: each request ends exactly once, and nothing hangs or is left.
+//! A driver that keeps the rules, under everything at once: each request ends exactly once, and
+//! nothing hangs or is left.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,8 +12,8 @@ use ntsim::{Config, System};
 use wdk_sys_lite::{
     _WDF_EXECUTION_LEVEL as Level, _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch,
     _WDF_REQUEST_STOP_ACTION_FLAGS as Action, _WDF_SYNCHRONIZATION_SCOPE as Scope, NT_SUCCESS,
-    STATUS_CANCELLED, STATUS_DEVICE_BUSY, STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST,
-    WDFSPINLOCK,
+    STATUS_CANCELLED, STATUS_DEVICE_BUSY, STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS, WDFQUEUE,
+    WDFREQUEST, WDFSPINLOCK,
 };
 
 use crate::harness::{
@@ -35,7 +36,8 @@ fn next(queue: WDFQUEUE) -> Option<WDFREQUEST> {
     NT_SUCCESS(wdf!(WdfIoQueueRetrieveNextRequest, queue, &raw mut request)).then_some(request)
 }
 
-/// Runs something under the driver's lock, without which no request is put among the owned ones or taken from them.
+/// Runs something under the driver's lock, without which no request is put among the owned ones or
+/// taken from them.
 fn locked<R>(act: impl FnOnce(&mut Vec<WDFREQUEST>) -> R) -> R {
     wdf!(WdfSpinLockAcquire, LOCK.get());
     let mut owned = OWNED.take();
@@ -66,8 +68,8 @@ fn keep_cancelable(request: WDFREQUEST) {
     }
 }
 
-/// Reads wait in a manual queue until a thread or a DPC of the driver's completes them; writes do so, or are completed at
-/// once, or are kept by the driver, cancelable.
+/// Reads wait in a manual queue until a thread or a DPC of the driver's completes them; writes do
+/// so, or are completed at once, or are kept by the driver, cancelable.
 fn driver(level: i32, scope: i32, dispatch: i32, with_callback: bool) {
     on("add", move |device, _, _| {
         let mut manual = bare(Dispatch::WdfIoQueueDispatchManual);
@@ -118,10 +120,12 @@ fn driver(level: i32, scope: i32, dispatch: i32, with_callback: bool) {
         }
     };
     on("read", move |_, request, _| forward(request));
-    on("write", move |_, request, _| match kernel().sched.random(3) {
-        0 => forward(request),
-        1 => keep_cancelable(request),
-        _ => complete(request, STATUS_SUCCESS),
+    on("write", move |_, request, _| {
+        match kernel().sched.random(3) {
+            0 => forward(request),
+            1 => keep_cancelable(request),
+            _ => complete(request, STATUS_SUCCESS),
+        }
     });
     on("cancel", |request, _, _| {
         locked(|owned| owned.retain(|other| *other != request));
@@ -194,7 +198,12 @@ fn client(process: &Process) {
         for pending in pending {
             let status = pending.wait().status;
             assert!(
-                [STATUS_SUCCESS, STATUS_CANCELLED, STATUS_INVALID_DEVICE_STATE].contains(&status),
+                [
+                    STATUS_SUCCESS,
+                    STATUS_CANCELLED,
+                    STATUS_INVALID_DEVICE_STATE
+                ]
+                .contains(&status),
                 "{status:#x}"
             );
             ENDED.set(ENDED.get() + 1);
@@ -267,7 +276,8 @@ fn storm(seed: u64) -> u32 {
         move || driver(level[bit(0)], scope[bit(1)], dispatch[bit(2)], bit(3) == 1),
         move |bench| {
             let (system, pdo) = (bench.system, bench.pdo);
-            // Keeps the device object, and with it the queues, for as long as the driver's thread uses them.
+            // Keeps the device object, and with it the queues, for as long as the driver's thread
+            // uses them.
             let holder = system.spawn_process("holder", |process| {
                 let _file = process.open(&INTERFACE).expect("opens");
                 HELD.set(true);
@@ -278,7 +288,9 @@ fn storm(seed: u64) -> u32 {
             while !HELD.get() {
                 system.sleep(Duration::from_micros(1));
             }
-            let clients: Vec<_> = (0..3).map(|_| system.spawn_process("client", client)).collect();
+            let clients: Vec<_> = (0..3)
+                .map(|_| system.spawn_process("client", client))
+                .collect();
             let thread = system.spawn("completer", completer);
             let operator = system.spawn("events", move |system| events(system, pdo));
             operator.join();

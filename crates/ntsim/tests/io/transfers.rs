@@ -3,13 +3,14 @@
 use ntsim::{Config, Outcome, StopCode};
 use wdk_sys_lite::{
     _WDF_DEVICE_IO_TYPE as IoType, _WDF_IO_QUEUE_DISPATCH_TYPE as Dispatch, METHOD_BUFFERED,
-    METHOD_IN_DIRECT, METHOD_NEITHER, METHOD_OUT_DIRECT, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDF_IO_TYPE_CONFIG,
+    METHOD_IN_DIRECT, METHOD_NEITHER, METHOD_OUT_DIRECT, STATUS_BUFFER_OVERFLOW,
+    STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS,
+    STATUS_UNSUCCESSFUL, WDF_IO_TYPE_CONFIG,
 };
 
 use crate::harness::{
-    breaks, complete, complete_with, default_queue, in_caller_context, input, on, output, queue_config,
-    run_with, size_in_u32, take_writes, wdf, works,
+    breaks, complete, complete_with, default_queue, in_caller_context, input, on, output,
+    queue_config, run_with, size_in_u32, take_writes, wdf, works,
 };
 
 const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
@@ -43,7 +44,12 @@ fn count_both_ways() {
     });
     on("write", |_, request, numbers| {
         let buffer = input(request, 1).expect("an input buffer");
-        assert!(buffer.iter().copied().eq((0..=255).cycle().take(numbers[0])));
+        assert!(
+            buffer
+                .iter()
+                .copied()
+                .eq((0..=255).cycle().take(numbers[0]))
+        );
         complete_with(request, STATUS_SUCCESS, buffer.len() as u64);
     });
 }
@@ -136,7 +142,10 @@ fn data_comes_back_after_a_warning_and_not_after_an_error() {
             bench.process(|process| {
                 let file = process.open(&crate::harness::INTERFACE).expect("opens");
                 let warned = file.start_read(4).expect("starts").wait();
-                assert_eq!((warned.status, warned.data), (STATUS_BUFFER_OVERFLOW, vec![7; 4]));
+                assert_eq!(
+                    (warned.status, warned.data),
+                    (STATUS_BUFFER_OVERFLOW, vec![7; 4])
+                );
                 let failed = file.start_read(5).expect("starts").wait();
                 assert_eq!((failed.status, failed.data), (STATUS_UNSUCCESSFUL, vec![]));
             });
@@ -184,7 +193,10 @@ fn a_buffer_shorter_than_the_driver_needs_is_too_small() {
                     input(request, numbers[0] + 1).err(),
                     Some(STATUS_BUFFER_TOO_SMALL)
                 );
-                assert_eq!(output(request, 0).err(), Some(STATUS_INVALID_DEVICE_REQUEST));
+                assert_eq!(
+                    output(request, 0).err(),
+                    Some(STATUS_INVALID_DEVICE_REQUEST)
+                );
                 complete(request, STATUS_SUCCESS);
             });
             on("control", |_, request, [output_length, input_length, _]| {
@@ -220,8 +232,12 @@ fn a_request_without_length_is_completed_by_the_framework() {
     works(
         || {
             default_queue(queue_config(PARALLEL));
-            on("read", |_, _, _| panic!("a read without length was presented"));
-            on("write", |_, _, _| panic!("a write without length was presented"));
+            on("read", |_, _, _| {
+                panic!("a read without length was presented")
+            });
+            on("write", |_, _, _| {
+                panic!("a write without length was presented")
+            });
         },
         |bench| {
             bench.process(|process| {
@@ -359,7 +375,8 @@ fn the_mdl_of_a_request_describes_its_buffer() {
                         STATUS_SUCCESS
                     );
                     let buffer = output(request, 1).expect("an output buffer");
-                    // SAFETY: the framework gave the MDL, which lives until the request is completed.
+                    // SAFETY: the framework gave the MDL, which lives until the request is
+                    // completed.
                     let mdl = unsafe { &*mdl };
                     assert_eq!(mdl.ByteCount as usize, numbers[0]);
                     assert_eq!(mdl.MappedSystemVa.addr(), buffer.as_ptr().addr());
@@ -427,7 +444,10 @@ fn a_neither_control_gives_its_buffers_in_the_callers_context_only() {
                 let locked = wdf!(WdfMemoryGetBuffer, memory, std::ptr::null_mut()).cast::<u8>();
                 // SAFETY: three bytes are locked.
                 assert_eq!(unsafe { std::slice::from_raw_parts(locked, 3) }, [1, 2, 3]);
-                assert_eq!(wdf!(WdfDeviceEnqueueRequest, device, request), STATUS_SUCCESS);
+                assert_eq!(
+                    wdf!(WdfDeviceEnqueueRequest, device, request),
+                    STATUS_SUCCESS
+                );
             });
             on("control", |_, request, _| {
                 assert_eq!(input(request, 0).err(), Some(STATUS_INVALID_DEVICE_REQUEST));
@@ -526,7 +546,10 @@ fn a_referenced_memory_object_at_completion_is_a_violation() {
             let _ = file.write(&[1]);
         },
     );
-    assert_eq!((check.code, check.parameters[0]), (StopCode::WDF_VIOLATION, 3));
+    assert_eq!(
+        (check.code, check.parameters[0]),
+        (StopCode::WDF_VIOLATION, 3)
+    );
 }
 
 #[test]
@@ -569,7 +592,10 @@ fn many_transfers_leave_the_frameworks_and_the_drivers_pool_as_it_was() {
                     assert_eq!(file.write(&[0; 100]), Ok(100));
                 }
                 let after = ntsim::mm::pool::counters(ntsim::mm::Owner::Io);
-                assert_eq!(after.allocations - after.frees, before.allocations - before.frees);
+                assert_eq!(
+                    after.allocations - after.frees,
+                    before.allocations - before.frees
+                );
             });
         },
     )

@@ -17,8 +17,8 @@ use wdk_sys_lite::{
 };
 
 use crate::harness::{
-    DRIVER, Fixture, INSTANCE, TYPE, driver, irql, log, machine, note, on_completion, pages, query, seeds,
-    send, set_hooks, wait_for, wait_for_times,
+    DRIVER, Fixture, INSTANCE, TYPE, driver, irql, log, machine, note, on_completion, pages, query,
+    seeds, send, set_hooks, wait_for, wait_for_times,
 };
 use crate::kmcl;
 
@@ -113,7 +113,11 @@ fn messages_come_back_in_order_and_rounded_up_with_bytes_that_are_not_zero() {
             for (number, payload) in received.take().into_iter().enumerate() {
                 let sent = number * 37 + 1;
                 assert_eq!(payload.len(), sent.next_multiple_of(8));
-                assert!(payload[..sent].iter().all(|byte| usize::from(*byte) == number));
+                assert!(
+                    payload[..sent]
+                        .iter()
+                        .all(|byte| usize::from(*byte) == number)
+                );
                 assert!(payload[sent..].iter().all(|byte| *byte != 0), "padding");
             }
             fixture.finish();
@@ -368,7 +372,9 @@ fn packets_that_are_out_when_the_channel_closes_come_back_exactly_once_with_a_fa
                 let completions = completions();
                 assert_eq!(completions.len(), 30);
                 assert!(
-                    completions.iter().all(|line| line.starts_with("completed 0xc")),
+                    completions
+                        .iter()
+                        .all(|line| line.starts_with("completed 0xc")),
                     "{completions:?}"
                 );
             },
@@ -430,7 +436,13 @@ fn disable_waits_for_outstanding_incoming_packets() {
             system.sleep(Duration::from_millis(1));
             assert!(!log().iter().any(|line| line == "closed"), "{:?}", log());
             note("completing");
-            driver(|| kmcl!(VmbChannelPacketComplete(kept.get(), std::ptr::null_mut(), 0)));
+            driver(|| {
+                kmcl!(VmbChannelPacketComplete(
+                    kept.get(),
+                    std::ptr::null_mut(),
+                    0
+                ))
+            });
         });
         fixture.disable();
         assert!(position("completing") < position("closed"));
@@ -580,14 +592,19 @@ fn never_opened(end: impl Fn(&Fixture<'_>) + Send + Copy + 'static) {
             leaves_open_unanswered: true,
             ..Offer::new(TYPE, INSTANCE)
         };
-        machine(Config::with_seed(seed), offer, backends::echo, move |fixture| {
-            fixture.enable();
-            let pause = fixture.system.random(100_000);
-            fixture.system.sleep(Duration::from_nanos(pause));
-            end(&fixture);
-            assert_eq!(log(), [] as [&str; 0], "no callback runs");
-            fixture.finish();
-        })
+        machine(
+            Config::with_seed(seed),
+            offer,
+            backends::echo,
+            move |fixture| {
+                fixture.enable();
+                let pause = fixture.system.random(100_000);
+                fixture.system.sleep(Duration::from_nanos(pause));
+                end(&fixture);
+                assert_eq!(log(), [] as [&str; 0], "no callback runs");
+                fixture.finish();
+            },
+        )
         .expect_finished();
     }
 }
@@ -632,10 +649,17 @@ fn a_channel_with_a_pnp_target_waits_for_the_offer() {
             fixture.enable();
             fixture.system.sleep(Duration::from_millis(1));
             assert_eq!(log(), [] as [&str; 0]);
-            let _ = fixture.system.offer(Offer::new(OTHER, INSTANCE), backends::echo);
+            let _ = fixture
+                .system
+                .offer(Offer::new(OTHER, INSTANCE), backends::echo);
             wait_for(fixture.system, "post-started done");
             let mut instance = TYPE;
-            driver(|| kmcl!(VmbChannelGetInterfaceInstance(fixture.channel, &raw mut instance)));
+            driver(|| {
+                kmcl!(VmbChannelGetInterfaceInstance(
+                    fixture.channel,
+                    &raw mut instance
+                ))
+            });
             assert_eq!(instance.Data1, INSTANCE.Data1);
             fixture.finish();
         },
@@ -655,7 +679,9 @@ fn offers_that_come_and_go_do_not_keep_a_disabled_channel_from_being_cleaned_up(
                     Data1: 100 + number,
                     ..INSTANCE
                 };
-                let _ = fixture.system.offer(Offer::new(TYPE, instance), backends::echo);
+                let _ = fixture
+                    .system
+                    .offer(Offer::new(TYPE, instance), backends::echo);
             }
             let pause = fixture.system.random(20_000);
             fixture.system.sleep(Duration::from_nanos(pause));
@@ -821,7 +847,9 @@ fn a_payload_and_a_reply_may_be_gone_with_their_packet() {
             assert!(channel.wait_open());
             channel.send(b"a payload", false).expect("room");
             let packet = channel.recv().expect("the driver's");
-            channel.complete(packet.transaction, b"a reply!").expect("room");
+            channel
+                .complete(packet.transaction, b"a reply!")
+                .expect("room");
             let _ = channel.recv();
         }
     };
@@ -837,7 +865,8 @@ fn a_payload_and_a_reply_may_be_gone_with_their_packet() {
                     hooks.packet = Some(Rc::new(move |packet, payload, _| {
                         assert_eq!(payload[0], b'a');
                         kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
-                        // SAFETY: none: the packet has ended, which the simulator has to let the driver notice.
+                        // SAFETY: none: the packet has ended, which the simulator has to let the
+                        // driver notice.
                         assert_eq!(unsafe { payload.as_ptr().read_volatile() }, what(b'a'));
                         note("packet");
                     }));
@@ -899,13 +928,18 @@ fn a_failing_send_leaves_the_packet_to_the_driver_and_may_run_its_routine() {
             kmcl: behaviour,
             ..Config::default()
         };
-        let ran = machine(config, Offer::new(TYPE, INSTANCE), backends::echo, |fixture| {
-            set_hooks(|hooks| hooks.completion = Some(Rc::new(|_, _, _| {})));
-            let packet = fixture.packet();
-            assert_ne!(fixture.send(packet, &[0; 4096], 0), STATUS_SUCCESS);
-            driver(|| kmcl!(VmbPacketFree(packet)));
-            completions().len()
-        })
+        let ran = machine(
+            config,
+            Offer::new(TYPE, INSTANCE),
+            backends::echo,
+            |fixture| {
+                set_hooks(|hooks| hooks.completion = Some(Rc::new(|_, _, _| {})));
+                let packet = fixture.packet();
+                assert_ne!(fixture.send(packet, &[0; 4096], 0), STATUS_SUCCESS);
+                driver(|| kmcl!(VmbPacketFree(packet)));
+                completions().len()
+            },
+        )
         .expect_finished();
         assert_eq!(ran, usize::from(runs));
     }
@@ -967,7 +1001,12 @@ fn pointers_are_garbage_until_they_are_set() {
     );
 }
 
-fn request(fixture: &Fixture<'_>, capacity: u32, timeout: Option<i64>, flags: u32) -> (NTSTATUS, Vec<u8>) {
+fn request(
+    fixture: &Fixture<'_>,
+    capacity: u32,
+    timeout: Option<i64>,
+    flags: u32,
+) -> (NTSTATUS, Vec<u8>) {
     let mut reply = vec![0; 64];
     let mut length = capacity;
     let mut time = LARGE_INTEGER {
@@ -1004,7 +1043,10 @@ fn a_synchronous_request_returns_the_reply() {
                 request(&fixture, 64, None, WAIT),
                 (STATUS_SUCCESS, b"question".to_vec())
             );
-            assert_eq!(request(&fixture, 63, None, WAIT).0, STATUS_INVALID_PARAMETER);
+            assert_eq!(
+                request(&fixture, 63, None, WAIT).0,
+                STATUS_INVALID_PARAMETER
+            );
             assert_eq!(request(&fixture, 64, Some(0), 0).0, STATUS_SUCCESS);
             fixture.finish();
         },
@@ -1127,7 +1169,9 @@ fn a_gpadl_is_memory_that_both_sides_use_and_its_deletion_waits_for_the_host() {
             assert_eq!(buffer.read(0, 5).expect("in range"), b"guest");
             buffer.write(4990, b"host").expect("in range");
             assert!(buffer.write(4999, b"xx").is_err());
-            channel.complete(packet.transaction, b"written").expect("room");
+            channel
+                .complete(packet.transaction, b"written")
+                .expect("room");
             channel.sleep(Duration::from_millis(1));
             buffer.write(0, b"still").expect("in range");
         }
@@ -1158,7 +1202,10 @@ fn a_gpadl_is_memory_that_both_sides_use_and_its_deletion_waits_for_the_host() {
         );
         wait_for(fixture.system, "completed 0x0");
         // SAFETY: as above.
-        assert_eq!(unsafe { std::slice::from_raw_parts(start.add(4990), 4) }, b"host");
+        assert_eq!(
+            unsafe { std::slice::from_raw_parts(start.add(4990), 4) },
+            b"host"
+        );
         fixture.finish();
     });
 }
@@ -1169,7 +1216,8 @@ fn a_host_that_keeps_a_gpadl_mapped_is_told_of_the_close_before_the_guest_waits_
         |channel: HostChannel| {
             while channel.wait_open() {
                 let packet = channel.recv().expect("the handle");
-                let handle = u32::from_le_bytes(packet.payload[..4].try_into().expect("four bytes"));
+                let handle =
+                    u32::from_le_bytes(packet.payload[..4].try_into().expect("four bytes"));
                 let buffer = channel.map_gpadl(handle).expect("a GPADL");
                 channel.complete(packet.transaction, &[]).expect("room");
                 assert_eq!(channel.recv().err(), Some(HostError::Closed));
@@ -1236,7 +1284,10 @@ fn external_data_by_page_frames_reaches_the_host() {
         assert_eq!(status, STATUS_SUCCESS);
         wait_for(fixture.system, "completed 0x0");
         // SAFETY: as above.
-        assert_eq!(unsafe { std::slice::from_raw_parts(start, 13) }, b"from the host");
+        assert_eq!(
+            unsafe { std::slice::from_raw_parts(start, 13) },
+            b"from the host"
+        );
         fixture.finish();
     });
 }
@@ -1321,7 +1372,11 @@ fn the_interface_is_version_1_and_360_bytes() {
             assert_eq!(query(&fixture.pdo, 360, 2).0, STATUS_NOT_SUPPORTED);
             assert_eq!(query(&fixture.pdo, 368, 1).0, STATUS_NOT_SUPPORTED);
             assert_eq!(query(&fixture.pdo, 352, 1).0, STATUS_INVALID_BUFFER_SIZE);
-            assert_eq!(fixture.system.leaks(DRIVER).len(), 2, "a channel and a reference");
+            assert_eq!(
+                fixture.system.leaks(DRIVER).len(),
+                2,
+                "a channel and a reference"
+            );
             fixture.finish();
         },
     )
@@ -1352,13 +1407,19 @@ fn setters_refuse_what_is_never_valid() {
                 let mut callbacks = crate::harness::callbacks();
                 callbacks.Size = 40;
                 assert_eq!(
-                    kmcl!(VmbChannelInitSetStateChangeCallbacks(channel, &raw mut callbacks)),
+                    kmcl!(VmbChannelInitSetStateChangeCallbacks(
+                        channel,
+                        &raw mut callbacks
+                    )),
                     STATUS_INVALID_PARAMETER_2
                 );
                 callbacks.Size = 48;
                 callbacks.Version = 2;
                 assert_eq!(
-                    kmcl!(VmbChannelInitSetStateChangeCallbacks(channel, &raw mut callbacks)),
+                    kmcl!(VmbChannelInitSetStateChangeCallbacks(
+                        channel,
+                        &raw mut callbacks
+                    )),
                     STATUS_INVALID_PARAMETER_2
                 );
                 let mut server = std::ptr::null_mut();

@@ -42,7 +42,10 @@ fn reads_external(channel: HostChannel) {
 }
 
 fn completions() -> usize {
-    log().iter().filter(|line| line.starts_with("completed")).count()
+    log()
+        .iter()
+        .filter(|line| line.starts_with("completed"))
+        .count()
 }
 
 fn send_mdl(fixture: &Fixture<'_>, mdl: PMDL, offset: u32, length: u32, flags: u32) -> NTSTATUS {
@@ -232,7 +235,10 @@ fn a_gpadl_over_an_mdl_is_the_part_that_was_named() {
         });
         assert_eq!(status, STATUS_SUCCESS);
         let packet = fixture.packet();
-        assert_eq!(fixture.send(packet, &handle.to_le_bytes(), WAIT), STATUS_SUCCESS);
+        assert_eq!(
+            fixture.send(packet, &handle.to_le_bytes(), WAIT),
+            STATUS_SUCCESS
+        );
         wait_for(fixture.system, "reply 12345678");
         driver(|| kmcl!(VmbChannelDeleteGpadl(fixture.channel, handle)));
         mdl::free(mdl);
@@ -260,7 +266,8 @@ fn sends_external(channel: HostChannel) {
 }
 
 fn map(mdl: PMDL) -> *mut u8 {
-    // SAFETY: the MDL is KMCL's, of locked pages without an address. NormalPagePriority and MdlMappingNoExecute.
+    // SAFETY: the MDL is KMCL's, of locked pages without an address. NormalPagePriority and
+    // MdlMappingNoExecute.
     let address = unsafe {
         ntsim::mm::mdl::MmMapLockedPagesSpecifyCache(
             mdl,
@@ -351,24 +358,32 @@ fn a_packet_that_waits_for_its_external_data_is_not_completed() {
         },
         ..Config::default()
     };
-    let report = machine(config, Offer::new(TYPE, INSTANCE), sends_external, |fixture| {
-        let memory = pages(1);
-        set_hooks(|hooks| {
-            hooks.packet = Some(Rc::new(|packet, _, _| {
-                let mut mdl = std::ptr::null_mut();
-                let status = kmcl!(VmbChannelPacketGetExternalData(packet, 0, &raw mut mdl));
-                // STATUS_PENDING passes NT_SUCCESS.
-                assert!(status >= 0);
-                kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
-            }));
-        });
-        fixture.open();
-        fixture.message(&memory.frames()[0].to_le_bytes());
-        fixture.system.sleep(std::time::Duration::from_secs(1));
-    });
+    let report = machine(
+        config,
+        Offer::new(TYPE, INSTANCE),
+        sends_external,
+        |fixture| {
+            let memory = pages(1);
+            set_hooks(|hooks| {
+                hooks.packet = Some(Rc::new(|packet, _, _| {
+                    let mut mdl = std::ptr::null_mut();
+                    let status = kmcl!(VmbChannelPacketGetExternalData(packet, 0, &raw mut mdl));
+                    // STATUS_PENDING passes NT_SUCCESS.
+                    assert!(status >= 0);
+                    kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
+                }));
+            });
+            fixture.open();
+            fixture.message(&memory.frames()[0].to_le_bytes());
+            fixture.system.sleep(std::time::Duration::from_secs(1));
+        },
+    );
     let check = report.expect_bug_check();
     assert_eq!(check.code, StopCode::NTSIM_KMCL_VIOLATION, "{check}");
-    assert!(check.message.contains("waits for its external data"), "{check}");
+    assert!(
+        check.message.contains("waits for its external data"),
+        "{check}"
+    );
 }
 
 #[test]
@@ -385,7 +400,11 @@ fn a_packet_without_external_data_has_none() {
         set_hooks(|hooks| {
             hooks.packet = Some(Rc::new(move |packet, _, _| {
                 let mut mdl = std::ptr::null_mut();
-                sink.set(kmcl!(VmbChannelPacketGetExternalData(packet, 0, &raw mut mdl)));
+                sink.set(kmcl!(VmbChannelPacketGetExternalData(
+                    packet,
+                    0,
+                    &raw mut mdl
+                )));
                 kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
                 note("packet");
             }));

@@ -12,24 +12,26 @@ use ntsim::{Config, Machine, StopCode};
 use wdk_sys_lite::STATUS_SUCCESS;
 
 use crate::harness::{
-    DRIVER, INSTANCE, TYPE, configure_with, driver, log, machine, note, on_completion, query_by_name, send,
-    set_hooks, start, wait_for,
+    DRIVER, INSTANCE, TYPE, configure_with, driver, log, machine, note, on_completion,
+    query_by_name, send, set_hooks, start, wait_for,
 };
 use crate::kmcl;
 
 const TAG: u32 = u32::from_le_bytes(*b"Test");
 
-/// The whole life of a channel with one transaction; each step may fail. Returns whether all went well.
+/// The whole life of a channel with one transaction; each step may fail. Returns whether all went
+/// well.
 fn life(system: &ntsim::System) -> bool {
     let offer = system.offer(Offer::new(TYPE, INSTANCE), backends::echo);
     let pdo = offer.pdo().expect("a device");
     start(&query_by_name());
     let context = crate::harness::header(&crate::harness::table()).Context;
     let mut channel = std::ptr::null_mut();
-    let mut well =
-        driver(|| kmcl!(VmbChannelAllocate(pdo.device_object(), 0, &raw mut channel))) == STATUS_SUCCESS;
+    let mut well = driver(|| kmcl!(VmbChannelAllocate(pdo.device_object(), 0, &raw mut channel)))
+        == STATUS_SUCCESS;
     if well {
-        well = configure_with(channel) && driver(|| kmcl!(VmbChannelEnable(channel))) == STATUS_SUCCESS;
+        well = configure_with(channel)
+            && driver(|| kmcl!(VmbChannelEnable(channel))) == STATUS_SUCCESS;
         if well {
             wait_for(system, "post-started done");
             // A routine that runs for a failed send must not free what the sender frees.
@@ -86,10 +88,14 @@ fn every_fallible_call_can_fail_and_nothing_is_lost() {
                 ..Config::default()
             };
             let (well, calls) =
-                Machine::run(config, |system| (life(system), kernel().fallible_calls())).expect_finished();
+                Machine::run(config, |system| (life(system), kernel().fallible_calls()))
+                    .expect_finished();
             if calls < number {
                 assert!(well, "nothing failed");
-                assert!(number > 7, "allocation, setters, enable, packet, send: {number}");
+                assert!(
+                    number > 7,
+                    "allocation, setters, enable, packet, send: {number}"
+                );
                 break;
             }
             assert!(!well, "call {number} of {calls} failed");
@@ -107,7 +113,8 @@ fn memory_of_a_packet_outlives_its_completion() {
             fixture.open();
             set_hooks(|hooks| hooks.completion = Some(Rc::new(|_, _, _| {})));
             let size = driver(|| kmcl!(VmbChannelSizeofPacket(fixture.channel)));
-            let memory = pool::allocate(size as usize, TAG, false, Owner::Driver(DRIVER)).expect("memory");
+            let memory =
+                pool::allocate(size as usize, TAG, false, Owner::Driver(DRIVER)).expect("memory");
             let packet = memory.as_ptr().cast();
             driver(|| {
                 assert_eq!(

@@ -57,7 +57,8 @@ struct Driver {
     hooks: Hooks,
     log: Vec<String>,
     table: KMCL_CLIENT_INTERFACE_V1,
-    /// Sends under way, and whether new ones are barred, so that none begins after `EvtChannelSuspend`.
+    /// Sends under way, and whether new ones are barred, so that none begins after
+    /// `EvtChannelSuspend`.
     senders: u32,
     barred: bool,
 }
@@ -171,7 +172,12 @@ unsafe extern "C" fn on_processing_complete(_channel: VMBCHANNEL, packets: u32) 
     note(format!("batch of {packets}"));
 }
 
-pub unsafe extern "C" fn on_completion(packet: VMBPACKET, status: NTSTATUS, buffer: PVOID, length: u32) {
+pub unsafe extern "C" fn on_completion(
+    packet: VMBPACKET,
+    status: NTSTATUS,
+    buffer: PVOID,
+    length: u32,
+) {
     // SAFETY: KMCL's contract: null, or readable during the call.
     let reply = (!buffer.is_null())
         .then(|| unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length as usize) });
@@ -207,8 +213,14 @@ pub fn query(pdo: &Rc<Pdo>, size: u16, version: u16) -> (NTSTATUS, KMCL_CLIENT_I
     let identity = unsafe { &KMCL_CLIENT_INTERFACE_TYPE };
     let interface = (&raw mut table).cast();
     let status = driver(|| {
-        pdo.bus
-            .query_interface(pdo, identity, size, version, interface, std::ptr::null_mut())
+        pdo.bus.query_interface(
+            pdo,
+            identity,
+            size,
+            version,
+            interface,
+            std::ptr::null_mut(),
+        )
     });
     (status, table)
 }
@@ -223,7 +235,8 @@ pub fn query_by_name() -> KMCL_CLIENT_INTERFACE_V1 {
         .pnp
         .named_device(r"\Device\VMBus\kmcl_interface")
         .expect("the bus driver's device");
-    let status = driver(|| device.query_interface(identity, 360, 1, interface, std::ptr::null_mut()));
+    let status =
+        driver(|| device.query_interface(identity, 360, 1, interface, std::ptr::null_mut()));
     assert_eq!(status, STATUS_SUCCESS);
     table
 }
@@ -235,12 +248,18 @@ pub fn header(table: &KMCL_CLIENT_INTERFACE_V1) -> INTERFACE {
 
 impl Fixture<'_> {
     pub fn enable(&self) {
-        assert_eq!(driver(|| kmcl!(VmbChannelEnable(self.channel))), STATUS_SUCCESS);
+        assert_eq!(
+            driver(|| kmcl!(VmbChannelEnable(self.channel))),
+            STATUS_SUCCESS
+        );
     }
 
     /// Enables the channel and waits until packets flow.
     pub fn open(&self) {
-        let before = log().iter().filter(|line| *line == "post-started done").count();
+        let before = log()
+            .iter()
+            .filter(|line| *line == "post-started done")
+            .count();
         self.enable();
         wait_for_times(self.system, "post-started done", before + 1);
     }
@@ -360,7 +379,10 @@ pub fn configure_with(channel: VMBCHANNEL) -> bool {
                 Some(on_packet),
                 Some(on_processing_complete)
             )),
-            kmcl!(VmbChannelInitSetStateChangeCallbacks(channel, &raw mut callbacks)),
+            kmcl!(VmbChannelInitSetStateChangeCallbacks(
+                channel,
+                &raw mut callbacks
+            )),
             kmcl!(VmbClientChannelInitSetRingBufferPageCount(channel, 2, 2)),
         ];
         results.iter().all(|status| *status == STATUS_SUCCESS)
@@ -422,16 +444,26 @@ pub fn seeds<H: FnOnce(HostChannel) + Send + 'static>(
     }
 }
 
-/// Runs a test whose driver breaks a rule; the finding's text contains `expected`, whatever the seed.
+/// Runs a test whose driver breaks a rule; the finding's text contains `expected`, whatever the
+/// seed.
 pub fn breaks<H: FnOnce(HostChannel) + Send + 'static>(
     expected: &str,
     host: impl Fn() -> H,
     test: impl Fn(Fixture<'_>) + Send + Copy + 'static,
 ) {
     for seed in 1..=6 {
-        let report = machine(Config::with_seed(seed), Offer::new(TYPE, INSTANCE), host(), test);
+        let report = machine(
+            Config::with_seed(seed),
+            Offer::new(TYPE, INSTANCE),
+            host(),
+            test,
+        );
         let check: BugCheck = report.expect_bug_check();
-        assert_eq!(check.code, StopCode::NTSIM_KMCL_VIOLATION, "seed {seed}: {check}");
+        assert_eq!(
+            check.code,
+            StopCode::NTSIM_KMCL_VIOLATION,
+            "seed {seed}: {check}"
+        );
         assert!(check.message.contains(expected), "seed {seed}: {check}");
     }
 }

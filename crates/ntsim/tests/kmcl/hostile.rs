@@ -1,4 +1,5 @@
-//! Hosts that break the protocol: the channel closes, the driver gets everything back, and nothing stops the guest.
+//! Hosts that break the protocol: the channel closes, the driver gets everything back, and nothing
+//! stops the guest.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -107,7 +108,10 @@ fn a_duplicate_completion_closes_the_channel_and_completes_once() {
             assert_eq!(fixture.send(packet, b"once", WAIT), STATUS_SUCCESS);
             wait_for(fixture.system, "closed done");
             assert_eq!(
-                log().iter().filter(|line| line.starts_with("completed")).count(),
+                log()
+                    .iter()
+                    .filter(|line| line.starts_with("completed"))
+                    .count(),
                 1
             );
             fixture.finish();
@@ -200,7 +204,10 @@ fn a_rescind_at_any_moment_gives_everything_back() {
                     }
                 }
                 fixture.finish();
-                let completed = log().iter().filter(|line| line.starts_with("completed")).count();
+                let completed = log()
+                    .iter()
+                    .filter(|line| line.starts_with("completed"))
+                    .count();
                 assert_eq!(completed, sent);
             },
         )

@@ -13,8 +13,8 @@ use ntsim::{Config, Outcome, StopCode};
 use wdk_sys_lite::{STATUS_SUCCESS, STATUS_UNSUCCESSFUL};
 
 use crate::harness::{
-    Fixture, INSTANCE, TYPE, breaks, driver, header, machine, note, on_completion, query, send, set_hooks,
-    table, wait_for,
+    Fixture, INSTANCE, TYPE, breaks, driver, header, machine, note, on_completion, query, send,
+    set_hooks, table, wait_for,
 };
 use crate::kmcl;
 
@@ -511,7 +511,9 @@ fn nothing_that_waits_for_callbacks_is_called_from_one() {
         "a deadlock",
         || backends::echo,
         |fixture| {
-            set_hooks(|hooks| hooks.started = Some(Rc::new(|channel| kmcl!(VmbChannelPause(channel)))));
+            set_hooks(|hooks| {
+                hooks.started = Some(Rc::new(|channel| kmcl!(VmbChannelPause(channel))))
+            });
             fixture.open();
         },
     );
@@ -545,7 +547,9 @@ fn nothing_that_waits_for_callbacks_is_called_from_one() {
         "VmbChannelStart was called from",
         || backends::echo,
         |fixture| {
-            set_hooks(|hooks| hooks.suspend = Some(Rc::new(|channel| kmcl!(VmbChannelStart(channel)))));
+            set_hooks(|hooks| {
+                hooks.suspend = Some(Rc::new(|channel| kmcl!(VmbChannelStart(channel))))
+            });
             fixture.open();
             fixture.disable();
         },
@@ -554,17 +558,24 @@ fn nothing_that_waits_for_callbacks_is_called_from_one() {
 
 #[test]
 fn disable_while_a_packet_is_never_completed_hangs() {
-    let report = machine(Config::default(), Offer::new(TYPE, INSTANCE), talks, |fixture| {
-        set_hooks(|hooks| hooks.packet = Some(Rc::new(|_, _, _| note("packet"))));
-        fixture.open();
-        wait_for(fixture.system, "packet");
-        fixture.disable();
-    });
+    let report = machine(
+        Config::default(),
+        Offer::new(TYPE, INSTANCE),
+        talks,
+        |fixture| {
+            set_hooks(|hooks| hooks.packet = Some(Rc::new(|_, _, _| note("packet"))));
+            fixture.open();
+            wait_for(fixture.system, "packet");
+            fixture.disable();
+        },
+    );
     let Outcome::Hung(waiting) = report.outcome else {
         panic!("{:?}", report.outcome)
     };
     assert!(
-        waiting.iter().any(|line| line.contains("VmbChannelDisable")),
+        waiting
+            .iter()
+            .any(|line| line.contains("VmbChannelDisable")),
         "{waiting:?}"
     );
 }
@@ -632,7 +643,10 @@ fn a_synchronous_request_that_waits_needs_passive_level() {
             });
         },
     );
-    assert_eq!(report.expect_bug_check().code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+    assert_eq!(
+        report.expect_bug_check().code,
+        StopCode::IRQL_NOT_LESS_OR_EQUAL
+    );
 }
 
 #[test]
@@ -746,7 +760,9 @@ fn the_interface_is_dereferenced_as_often_as_referenced() {
         |fixture| {
             driver(|| {
                 kmcl!(VmbChannelCleanup(fixture.channel));
-                let reference = header(&table()).InterfaceReference.expect("a reference routine");
+                let reference = header(&table())
+                    .InterfaceReference
+                    .expect("a reference routine");
                 // SAFETY: the routine of the interface that was queried, with its own context.
                 unsafe { reference(fixture.context) };
                 fixture.dereference();
@@ -789,6 +805,9 @@ fn functions_that_wait_need_passive_level() {
                 });
             },
         );
-        assert_eq!(report.expect_bug_check().code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+        assert_eq!(
+            report.expect_bug_check().code,
+            StopCode::IRQL_NOT_LESS_OR_EQUAL
+        );
     }
 }

@@ -97,7 +97,8 @@ fn everything(fixture: Fixture<'_>) {
 fn talkative(channel: HostChannel) {
     while channel.wait_open() {
         while let Ok(packet) = channel.recv() {
-            if backends::answer(&channel, &packet).is_err() || channel.send(&[9; 40], true).is_err() {
+            if backends::answer(&channel, &packet).is_err() || channel.send(&[9; 40], true).is_err()
+            {
                 break;
             }
         }
@@ -177,12 +178,14 @@ fn nothing_is_lost_or_hangs_with_a_host_that_breaks_the_protocol_at_any_moment()
     }
 }
 
-/// What changes elsewhere on the bus, or is asked of a disabled channel, does not make it less disabled.
+/// What changes elsewhere on the bus, or is asked of a disabled channel, does not make it less
+/// disabled.
 #[test]
 fn a_disabled_channel_can_be_cleaned_up_whatever_woke_its_worker() {
     for seed in 1..=200 {
         let config = Config {
-            processors: NonZeroUsize::new(1 + usize::try_from(seed % 3).expect("small")).expect("not 0"),
+            processors: NonZeroUsize::new(1 + usize::try_from(seed % 3).expect("small"))
+                .expect("not 0"),
             ..Config::with_seed(seed)
         };
         machine(
@@ -198,7 +201,9 @@ fn a_disabled_channel_can_be_cleaned_up_whatever_woke_its_worker() {
                             Data1: number,
                             ..INSTANCE
                         };
-                        system.offer(Offer::new(TYPE, other), backends::echo).rescind();
+                        system
+                            .offer(Offer::new(TYPE, other), backends::echo)
+                            .rescind();
                     }
                 });
                 fixture

@@ -45,10 +45,15 @@ fn the_device_is_taken_back_while_requests_are_under_way() {
             let about = format!("seed {seed}, {processors} processors: {report}");
             assert_eq!(code, 3, "{about}");
             assert_eq!(report["interrupted"], true, "{about}");
-            assert!(report["requests_under_way"].as_u64().unwrap() >= 1, "{about}");
+            assert!(
+                report["requests_under_way"].as_u64().unwrap() >= 1,
+                "{about}"
+            );
             let back = report["bytes_back"].as_u64().unwrap();
             assert!((10_000..90_000).contains(&back), "{about}");
-            assert!(report["packets"].as_u64().unwrap() >= report["messages_back"].as_u64().unwrap());
+            assert!(
+                report["packets"].as_u64().unwrap() >= report["messages_back"].as_u64().unwrap()
+            );
             assert!(report["messages_back"].as_u64().unwrap() > 0, "{about}");
             assert!(
                 report["kernel_calls_per_message"].as_f64().unwrap() > 1.0,
@@ -140,7 +145,10 @@ fn an_input_that_cannot_be_read_to_its_end_leaves_the_output() {
 #[test]
 fn bad_files_are_refused_before_anything_runs() {
     let place = Place::new();
-    refused(&["--input", "/no/such/file"], &["cannot read /no/such/file"]);
+    refused(
+        &["--input", "/no/such/file"],
+        &["cannot read /no/such/file"],
+    );
     refused(&["--input", "/"], &["cannot read /", "is a directory"]);
     refused(
         &["--output", "/no/such/folder/file"],
@@ -182,7 +190,12 @@ fn a_signal_ends_the_transfer_in_an_orderly_way() {
     let pid = child.id().to_string();
     // The line that says what runs comes after the signal's handler has been set.
     let mut first = [0; 1];
-    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
+    child
+        .stderr
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut first)
+        .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let killed = Command::new("kill").args(["-INT", &pid]).status().unwrap();
     assert!(killed.success());

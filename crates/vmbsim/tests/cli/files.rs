@@ -14,8 +14,16 @@ fn send(length: usize, more: &[&str]) -> Value {
     let output = text(&place.path("out"));
     let (code, report) = json(&[&["--input", &input, "--output", &output], more].concat());
     assert_eq!(code, 0, "{report}");
-    assert_eq!(std::fs::read(&output).unwrap(), bytes(length), "what came back");
-    assert_eq!(place.names(), ["in", "out"], "nothing is left beside the output");
+    assert_eq!(
+        std::fs::read(&output).unwrap(),
+        bytes(length),
+        "what came back"
+    );
+    assert_eq!(
+        place.names(),
+        ["in", "out"],
+        "nothing is left beside the output"
+    );
     report
 }
 
@@ -59,11 +67,21 @@ fn nothing_is_allocated_in_the_steady_state() {
             for size in ["mixed", "4000"] {
                 let report = send(
                     1_000_000,
-                    &["--seed", seed, "--processors", processors, "--message-size", size],
+                    &[
+                        "--seed",
+                        seed,
+                        "--processors",
+                        processors,
+                        "--message-size",
+                        size,
+                    ],
                 );
                 let about = format!("seed {seed}, {processors} processors, size {size}");
                 assert_eq!(report["steady_state_pool_allocations"], 0, "{about}");
-                assert!(report["steady_state_messages"].as_u64().unwrap() > 50, "{about}");
+                assert!(
+                    report["steady_state_messages"].as_u64().unwrap() > 50,
+                    "{about}"
+                );
             }
         }
     }
@@ -106,7 +124,11 @@ fn an_input_is_sent_as_often_as_asked_for() {
         &bytes(10_000),
         &["--input", "-", "--output", "-", "--repeat", "3"],
     );
-    assert_eq!(piped.stdout, bytes(10_000).repeat(3), "what came through a pipe");
+    assert_eq!(
+        piped.stdout,
+        bytes(10_000).repeat(3),
+        "what came through a pipe"
+    );
     let empty = place.file("empty", b"");
     let (code, report) = json(&["--input", &empty, "--repeat", "1000000000"]);
     assert_eq!((code, &report["bytes"]), (0, &Value::from(0)));

@@ -54,8 +54,8 @@ pub fn stderr(output: &Output) -> String {
 pub fn json(arguments: &[&str]) -> (i32, Value) {
     let output = vmbsim([&["--json"], arguments].concat());
     let text = stdout(&output);
-    let value =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{}", stderr(&output)));
+    let value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", stderr(&output)));
     (code(&output), value)
 }
 
@@ -65,7 +65,11 @@ pub fn refused(arguments: &[&str], words: &[&str]) {
     let output = vmbsim(arguments);
     let error = stderr(&output);
     assert_eq!(code(&output), 2, "{arguments:?}: {error}");
-    assert!(output.stdout.is_empty(), "{arguments:?}: {}", stdout(&output));
+    assert!(
+        output.stdout.is_empty(),
+        "{arguments:?}: {}",
+        stdout(&output)
+    );
     for word in words {
         assert!(error.contains(word), "{arguments:?}: {word} in {error}");
     }
@@ -80,7 +84,10 @@ pub fn bytes(length: usize) -> Vec<u8> {
         state ^= state << 17;
         state.to_le_bytes()
     };
-    std::iter::repeat_with(&mut next).flatten().take(length).collect()
+    std::iter::repeat_with(&mut next)
+        .flatten()
+        .take(length)
+        .collect()
 }
 
 /// A folder of a test's own.

@@ -6,7 +6,11 @@ use crate::program::{Place, bytes, code, command, json, stderr, stdout, vmbsim};
 fn the_report_fits_eighty_columns_or_those_that_there_are() {
     let place = Place::new();
     let input = place.file("in", &bytes(500_000));
-    for more in [&[][..], &["--host", "rescind"], &["--message-size", "65536"]] {
+    for more in [
+        &[][..],
+        &["--host", "rescind"],
+        &["--message-size", "65536"],
+    ] {
         let arguments = [&["--input", input.as_str()], more].concat();
         let widest = |columns: Option<&str>| {
             let mut command = command(&arguments);
@@ -35,7 +39,11 @@ fn the_report_says_what_happened_in_groups() {
     let input = place.file("in", &bytes(500_000));
     let result = vmbsim(["--input", &input]);
     assert_eq!(code(&result), 0);
-    assert_eq!(stderr(&result).lines().count(), 1, "one line says what runs");
+    assert_eq!(
+        stderr(&result).lines().count(),
+        1,
+        "one line says what runs"
+    );
     let text = stdout(&result);
     let groups = [
         "What was booted",
@@ -103,7 +111,10 @@ fn the_run_without_options_sends_thousands_of_messages_and_measures_them() {
 fn what_was_not_measured_is_not_given_as_a_number() {
     let (code, report) = json(&["--input", "/dev/null"]);
     assert_eq!(code, 0);
-    assert!(report["steady_state_pool_allocations"].is_null(), "{report}");
+    assert!(
+        report["steady_state_pool_allocations"].is_null(),
+        "{report}"
+    );
     assert!(report["packets_per_message"].is_null(), "{report}");
     let text = stdout(&vmbsim(["--input", "/dev/null"]));
     assert!(text.contains("not measured"), "{text}");
@@ -117,7 +128,10 @@ fn help_fits_as_the_report_does() {
             let help = stdout(&help);
             let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
             // The list of exit codes is a table, which is not wrapped.
-            assert!((most - 20..=most.max(76)).contains(&widest), "{widest}: {help}");
+            assert!(
+                (most - 20..=most.max(76)).contains(&widest),
+                "{widest}: {help}"
+            );
         }
     }
 }

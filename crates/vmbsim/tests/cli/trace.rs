@@ -13,7 +13,11 @@ fn traced(place: &Place, name: &str, more: &[&str]) -> (i32, Vec<u8>, Vec<Value>
     let output = vmbsim([&["--input", &input, "--trace", &file], more].concat());
     let raw = std::fs::read(&file).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
     let events: Vec<Value> = serde_json::from_slice(&raw).expect("a JSON array");
-    assert!(stdout(&output).contains("ui.perfetto.dev"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("ui.perfetto.dev"),
+        "{}",
+        stdout(&output)
+    );
     (code(&output), raw, events)
 }
 
@@ -77,7 +81,11 @@ fn an_interrupted_run_leaves_a_whole_trace() {
     let place = Place::new();
     let (code, _, events) = traced(&place, "a.json", &["--host", "rescind"]);
     assert_eq!(code, 3);
-    assert!(events.iter().any(|event| event["name"] == "EvtChannelClosed"));
+    assert!(
+        events
+            .iter()
+            .any(|event| event["name"] == "EvtChannelClosed")
+    );
 }
 
 #[test]

@@ -25,10 +25,20 @@ fn each_number_out_of_its_limits_is_refused_with_option_limits_and_value() {
             "18446744073709551615",
             &["-1", "18446744073709551616", "1.5"],
         ),
-        (&["explore", "--seeds"], "1", "1000000000", &["-7", "0", HUGE]),
+        (
+            &["explore", "--seeds"],
+            "1",
+            "1000000000",
+            &["-7", "0", HUGE],
+        ),
         (&["explore", "--jobs"], "1", "1000000", &["-1", "0", HUGE]),
         (&["explore", "--processors"], "1", "64", &["-1", "0", "65"]),
-        (&["explore", "--seed"], "0", "18446744073709551615", &["-1", HUGE]),
+        (
+            &["explore", "--seed"],
+            "0",
+            "18446744073709551615",
+            &["-1", HUGE],
+        ),
     ];
     for (option, least, most, values) in numbers {
         let name = option.last().unwrap();
@@ -49,7 +59,10 @@ fn each_number_out_of_its_limits_is_refused_with_option_limits_and_value() {
         help.push("--help");
         let text = stdout(&vmbsim(help)).replace('\n', " ");
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains(&format!("{least} to {most}")), "{name}: {text}");
+        assert!(
+            text.contains(&format!("{least} to {most}")),
+            "{name}: {text}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the crate's sources declare, read from their text, so that no item can be left out of a comparison.
+//! What the crate's sources declare, read from their text, so that no item can be left out of a
+//! comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +9,8 @@ use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Expr, Fields, ForeignItem, Ident, Item, Lit, ReturnType, Token, UnOp, UseTree, Visibility,
+    Attribute, Expr, Fields, ForeignItem, Ident, Item, Lit, ReturnType, Token, UnOp, UseTree,
+    Visibility,
 };
 
 /// A source file's name and text.
@@ -87,7 +89,10 @@ pub fn sources() -> Vec<Source> {
                 .expect("a named file")
                 .to_string_lossy()
                 .into_owned();
-            (name, fs::read_to_string(&path).expect("a readable source file"))
+            (
+                name,
+                fs::read_to_string(&path).expect("a readable source file"),
+            )
         })
         .collect();
     sources.sort();
@@ -128,15 +133,23 @@ impl Declared {
         Ok(declared)
     }
 
-    fn item(&mut self, file: &str, item: &Item, modules: &mut BTreeSet<String>) -> Result<(), String> {
+    fn item(
+        &mut self,
+        file: &str,
+        item: &Item,
+        modules: &mut BTreeSet<String>,
+    ) -> Result<(), String> {
         let added = match item {
             Item::Type(alias) => self
                 .aliases
                 .insert(alias.ident.to_string(), text(&alias.ty))
                 .is_none(),
-            Item::Struct(structure) => {
-                self.structure("struct", &structure.ident, &structure.fields, &structure.attrs)
-            }
+            Item::Struct(structure) => self.structure(
+                "struct",
+                &structure.ident,
+                &structure.fields,
+                &structure.attrs,
+            ),
             Item::Union(union) => self.structure(
                 "union",
                 &union.ident,
@@ -149,12 +162,15 @@ impl Declared {
             }
             Item::Const(constant) => {
                 let value = (text(&constant.ty), value(&constant.expr)?);
-                self.constants.insert(constant.ident.to_string(), value).is_none()
+                self.constants
+                    .insert(constant.ident.to_string(), value)
+                    .is_none()
             }
             Item::Fn(function) => self.helpers.insert(format!("fn {}", function.sig.ident)),
-            Item::Impl(block) => self
-                .helpers
-                .insert(format!("impl {}", text(&block.self_ty).replace("<Storage>", ""))),
+            Item::Impl(block) => self.helpers.insert(format!(
+                "impl {}",
+                text(&block.self_ty).replace("<Storage>", "")
+            )),
             Item::Mod(module) => match &module.content {
                 None => modules.insert(format!("{}.rs", module.ident)),
                 Some((_, items)) if module.ident == "__private" || module.ident == "call" => {
@@ -193,7 +209,10 @@ impl Declared {
         if added {
             Ok(())
         } else {
-            Err(format!("{file}: declared twice: {}", item.to_token_stream()))
+            Err(format!(
+                "{file}: declared twice: {}",
+                item.to_token_stream()
+            ))
         }
     }
 
@@ -218,7 +237,9 @@ impl Declared {
             derives,
             fields: fields.collect(),
         };
-        self.structures.insert(name.to_string(), structure).is_none()
+        self.structures
+            .insert(name.to_string(), structure)
+            .is_none()
     }
 
     fn enumeration(&mut self, name: &Ident, items: &[Item]) -> Result<bool, String> {
@@ -238,7 +259,10 @@ impl Declared {
                 }
             }
         }
-        Ok(self.enumerations.insert(name.to_string(), enumeration).is_none())
+        Ok(self
+            .enumerations
+            .insert(name.to_string(), enumeration)
+            .is_none())
     }
 
     fn reexport(&mut self, tree: &UseTree) -> Result<(), String> {
@@ -283,7 +307,8 @@ impl Declared {
                     signature,
                     attributes: attributes.map(text).collect(),
                 };
-                self.functions.insert(function.sig.ident.to_string(), export);
+                self.functions
+                    .insert(function.sig.ident.to_string(), export);
                 Ok(())
             }
             ForeignItem::Static(item) if file == "lib.rs" => {
@@ -326,7 +351,8 @@ impl Declared {
                     .mac
                     .parse_body_with(Punctuated::<Ident, Token![,]>::parse_terminated);
                 let names = names.map_err(|error| format!("zeroed_default: {error}"))?;
-                self.zeroed_defaults.extend(names.iter().map(ToString::to_string));
+                self.zeroed_defaults
+                    .extend(names.iter().map(ToString::to_string));
             }
             "wdf_calls" => {
                 let calls: Calls = item
@@ -359,7 +385,9 @@ fn value(expression: &Expr) -> Result<String, String> {
             Lit::Int(integer) => Ok(integer.base10_digits().to_owned()),
             other => Ok(text(other)),
         },
-        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => Ok(format!("-{}", value(&unary.expr)?)),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
+            Ok(format!("-{}", value(&unary.expr)?))
+        }
         // `0xC000_0001_u32.cast_signed()`, in which statuses are written.
         Expr::MethodCall(call) if call.method == "cast_signed" && call.args.is_empty() => {
             let bits: u32 = value(&call.receiver)?
@@ -381,9 +409,13 @@ fn names(expression: &Expr) -> Result<Vec<String>, String> {
     };
     let name = |element: &Expr| match element {
         Expr::Lit(syn::ExprLit {
-            lit: Lit::Str(name), ..
+            lit: Lit::Str(name),
+            ..
         }) => Ok(name.value()),
-        other => Err(format!("not a function's name: {}", other.to_token_stream())),
+        other => Err(format!(
+            "not a function's name: {}",
+            other.to_token_stream()
+        )),
     };
     array.elems.iter().map(name).collect()
 }

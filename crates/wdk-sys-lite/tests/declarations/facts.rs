@@ -1,4 +1,5 @@
-//! What the real crate generates, as the test data records it, and the comparison with what is declared here.
+//! What the real crate generates, as the test data records it, and the comparison with what is
+//! declared here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,7 +25,13 @@ enum Members {
     Structure(Vec<(String, String, Option<usize>)>),
     Union(Vec<(String, String)>),
     /// `"not listed"`.
-    Unknown(#[allow(dead_code, reason = "serde needs a form to read; its words do not matter")] String),
+    Unknown(
+        #[allow(
+            dead_code,
+            reason = "serde needs a form to read; its words do not matter"
+        )]
+        String,
+    ),
 }
 
 /// A type.
@@ -76,7 +83,8 @@ struct Additions {
     helpers: BTreeMap<String, String>,
 }
 
-/// `differences.json`: a reviewed difference between what is declared here and one of the two references.
+/// `differences.json`: a reviewed difference between what is declared here and one of the two
+/// references.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Difference {
     /// Which of the two: `wdk-sys` or `windows-sys`.
@@ -168,8 +176,10 @@ impl<'a> Review<'a> {
             if difference.reference != self.reference || self.used.contains(&index) {
                 continue;
             }
-            self.complaints
-                .push(format!("{}: the listed difference is gone", difference.item));
+            self.complaints.push(format!(
+                "{}: the listed difference is gone",
+                difference.item
+            ));
         }
         self.complaints
     }
@@ -200,7 +210,11 @@ pub fn complaints(declared: &Declared, facts: &Facts) -> Vec<String> {
         match fact {
             Some(fact) => {
                 let there = fact.signature();
-                review.compare(&format!("fn {name}"), &shown(&export.signature), &shown(&there));
+                review.compare(
+                    &format!("fn {name}"),
+                    &shown(&export.signature),
+                    &shown(&there),
+                );
                 review.compare(
                     &format!("fn {name} (attributes)"),
                     &export.attributes,
@@ -233,8 +247,9 @@ pub fn shown(signature: &Signature) -> String {
     text
 }
 
-/// What `wdk-sys` writes above an exported function. `wdk-build` 0.6.0 (`bindgen.rs`) tells bindgen that the
-/// results of two types must be used: `NTSTATUS`, and `HRESULT`, which no function here returns.
+/// What `wdk-sys` writes above an exported function. `wdk-build` 0.6.0 (`bindgen.rs`) tells bindgen
+/// that the results of two types must be used: `NTSTATUS`, and `HRESULT`, which no function here
+/// returns.
 fn attributes(signature: &Signature) -> &'static str {
     match signature.result.as_str() {
         "NTSTATUS" => "#[must_use]",
@@ -267,9 +282,15 @@ fn additions_have_sources(facts: &Facts, complaints: &mut Vec<String>) {
     let functions = functions
         .iter()
         .map(|(name, fact)| (name, fact.source.as_deref()));
-    let types = types.iter().map(|(name, fact)| (name, fact.source.as_deref()));
-    let constants = constants.iter().map(|(name, fact)| (name, Some(&*fact.source)));
-    let statics = statics.iter().map(|(name, fact)| (name, Some(&*fact.source)));
+    let types = types
+        .iter()
+        .map(|(name, fact)| (name, fact.source.as_deref()));
+    let constants = constants
+        .iter()
+        .map(|(name, fact)| (name, Some(&*fact.source)));
+    let statics = statics
+        .iter()
+        .map(|(name, fact)| (name, Some(&*fact.source)));
     let helpers = helpers.iter().map(|(name, source)| (name, Some(&**source)));
     for (name, source) in functions
         .chain(types)
@@ -356,7 +377,8 @@ fn check_structure(
             .complaints
             .push(format!("{name}: bindgen derives Copy and Clone"));
     }
-    let has_default = declared.zeroed_defaults.contains(name) || structure.derives.contains("Default");
+    let has_default =
+        declared.zeroed_defaults.contains(name) || structure.derives.contains("Default");
     if fact.size.is_some() && !has_default {
         review
             .complaints
@@ -375,7 +397,9 @@ fn check_enumeration(
         .ty(name)
         .and_then(|fact| Some((fact, fact.values.as_ref()?)))
     else {
-        review.complaints.push(not_in_the_facts("enumeration", name));
+        review
+            .complaints
+            .push(not_in_the_facts("enumeration", name));
         return;
     };
     review.compare(
@@ -392,11 +416,18 @@ fn check_enumeration(
     for (constant, (ty, value)) in &enumeration.values {
         if let Some(fact) = values.get(constant) {
             let item = format!("{name}::{constant}");
-            review.compare(&item, &format!("{ty} {value}"), &format!("Type {}", normal(fact)));
+            review.compare(
+                &item,
+                &format!("{ty} {value}"),
+                &format!("Type {}", normal(fact)),
+            );
         }
     }
     if let Some(alias) = name.strip_prefix('_') {
-        let target = declared.enumeration_aliases.get(alias).map_or("", String::as_str);
+        let target = declared
+            .enumeration_aliases
+            .get(alias)
+            .map_or("", String::as_str);
         review.compare(&format!("type {alias}"), target, name);
     }
 }
@@ -464,7 +495,11 @@ fn framework(declared: &Declared, facts: &Facts, review: &mut Review<'_>) {
         };
         let mut signature = fact.signature();
         let globals = signature.parameters.remove(0);
-        review.compare(&format!("{name} (globals)"), "PWDF_DRIVER_GLOBALS", &globals.1);
+        review.compare(
+            &format!("{name} (globals)"),
+            "PWDF_DRIVER_GLOBALS",
+            &globals.1,
+        );
         review.compare(
             &format!("{name} (call)"),
             &shown(&call.signature),
@@ -504,7 +539,9 @@ fn framework(declared: &Declared, facts: &Facts, review: &mut Review<'_>) {
 fn statics_and_helpers(declared: &Declared, facts: &Facts, complaints: &mut Vec<String>) {
     for (name, item) in &declared.statics {
         let same = facts.additions.statics.get(name).is_some_and(|fact| {
-            normal(&fact.ty) == item.ty && fact.mutable == item.mutable && fact.link_name == item.link_name
+            normal(&fact.ty) == item.ty
+                && fact.mutable == item.mutable
+                && fact.link_name == item.link_name
         });
         if !same {
             complaints.push(format!("static {name} is not as additions.json has it"));

@@ -1,9 +1,9 @@
-//! Each declaration of this crate against what the real crates declare: `wdk-sys` 0.5.2 (by the facts in `tests/data`)
-//! and `windows-sys` 0.61.2.
+//! Each declaration of this crate against what the real crates declare: `wdk-sys` 0.5.2 (by the
+//! facts in `tests/data`) and `windows-sys` 0.61.2.
 //!
-//! The sources are read item by item, so that an item cannot be declared and escape. What differs from a reference is in
-//! `tests/data/differences.json` with the reason, and what the facts do not list in `tests/data/additions.json` with
-//! the source.
+//! The sources are read item by item, so that an item cannot be declared and escape. What differs
+//! from a reference is in `tests/data/differences.json` with the reason, and what the facts do not
+//! list in `tests/data/additions.json` with the source.
 #![cfg(all(target_arch = "x86_64", not(windows)))]
 
 use std::path::Path;
@@ -227,7 +227,12 @@ fn a_wrong_type_is_refused() {
         "Device: WDFDEVICE)",
         "EVT_WDF_DEVICE",
     );
-    assert_refused("types.rs", "    _MDL,\n", "", "_MDL: bindgen gives it a Default");
+    assert_refused(
+        "types.rs",
+        "    _MDL,\n",
+        "",
+        "_MDL: bindgen gives it a Default",
+    );
     assert_refused(
         "types.rs",
         "#[derive(Debug, Copy, Clone)]\npub struct _MDL",
@@ -351,10 +356,17 @@ fn a_wrong_layout_is_refused() {
 #[test]
 fn a_listed_difference_that_is_gone_is_refused() {
     let mut facts = Facts::read();
-    let mut gone = facts.differences.first().expect("a difference to copy").clone();
+    let mut gone = facts
+        .differences
+        .first()
+        .expect("a difference to copy")
+        .clone();
     gone.reference = "wdk-sys".to_owned();
     gone.item = "fn NoSuchFunction".to_owned();
     facts.differences.push(gone);
     let complaints = facts::complaints(&declared(), &facts);
-    assert_eq!(complaints, ["fn NoSuchFunction: the listed difference is gone"]);
+    assert_eq!(
+        complaints,
+        ["fn NoSuchFunction: the listed difference is gone"]
+    );
 }

@@ -1,7 +1,7 @@
 //! The kernel's part against `windows-sys`, which Microsoft generates from its own metadata.
 //!
-//! Widths, pointers, sizes, offsets and values are compared as the compiler sees both. Nothing is called, so nothing has
-//! to be linked.
+//! Widths, pointers, sizes, offsets and values are compared as the compiler sees both. Nothing is
+//! called, so nothing has to be linked.
 
 use std::any::type_name;
 use std::collections::BTreeSet;
@@ -20,7 +20,8 @@ use crate::facts::{Facts, Review};
 /// An item by name, with how each side has it.
 type Compared = (&'static str, String, String);
 
-/// What a caller must know of a type to pass it: whether it is a pointer, else how many bytes it has.
+/// What a caller must know of a type to pass it: whether it is a pointer, else how many bytes it
+/// has.
 fn shape<T>() -> String {
     let name = type_name::<T>();
     let pointer = ["*const ", "*mut ", "core::option::Option<"]
@@ -78,7 +79,8 @@ impl<A, B, C, R> Shapes for unsafe extern "C" fn(A, B, C, ...) -> R {
     }
 }
 
-/// The shapes of the function that a closure would give. The closure is not called, so the function is not linked.
+/// The shapes of the function that a closure would give. The closure is not called, so the function
+/// is not linked.
 fn shapes_of<F: Shapes>(_: impl Fn() -> F) -> String {
     F::shapes()
 }
@@ -140,7 +142,8 @@ functions! {
     "system" ZwClose(_) in services,
 }
 
-/// Functions that `windows-sys` does not have: inline in the kit's headers, or not described in its metadata.
+/// Functions that `windows-sys` does not have: inline in the kit's headers, or not described in its
+/// metadata.
 const FUNCTIONS_NOT_THERE: [&str; 13] = [
     "ExDeleteLookasideListEx",
     "ExFlushLookasideListEx",
@@ -322,7 +325,11 @@ fn forgotten<'a>(
 fn the_kernels_part_is_that_of_windows_sys() {
     let facts = Facts::read();
     let mut review = Review::new("windows-sys", &facts.differences);
-    for (item, declared, there) in functions().iter().chain(&structures()).chain(&enumerations()) {
+    for (item, declared, there) in functions()
+        .iter()
+        .chain(&structures())
+        .chain(&enumerations())
+    {
         review.compare(item, declared, there);
     }
     let complaints = review.finish();
@@ -333,14 +340,17 @@ fn the_kernels_part_is_that_of_windows_sys() {
 fn every_function_is_compared_with_windows_sys() {
     let declared = crate::declared();
     let names = declared.functions.keys().map(String::as_str);
-    assert_eq!(forgotten(names, &functions(), &FUNCTIONS_NOT_THERE), [""; 0]);
+    assert_eq!(
+        forgotten(names, &functions(), &FUNCTIONS_NOT_THERE),
+        [""; 0]
+    );
 }
 
 #[test]
 fn every_kernel_structure_is_compared_with_windows_sys() {
     let declared = crate::declared();
-    // The framework is not in `windows-sys`; a nested structure is compared as part of the one around it, and one
-    // without members has no layout.
+    // The framework is not in `windows-sys`; a nested structure is compared as part of the one
+    // around it, and one without members has no layout.
     let kernels = declared.structures.iter().filter(|(name, structure)| {
         let framework = name.contains("WDF");
         let nested = name.contains("__bindgen_ty_") || name.starts_with("__Bindgen");
@@ -348,7 +358,10 @@ fn every_kernel_structure_is_compared_with_windows_sys() {
         !framework && !nested && !empty
     });
     let names = kernels.map(|(name, _)| name.as_str());
-    assert_eq!(forgotten(names, &structures(), &STRUCTURES_NOT_THERE), [""; 0]);
+    assert_eq!(
+        forgotten(names, &structures(), &STRUCTURES_NOT_THERE),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -385,7 +398,8 @@ mod wrong {
 fn a_wrong_width_is_refused() {
     let mut review = Review::new("windows-sys", &[]);
     let declared = shapes_of(|| -> unsafe extern "C" fn(_, _) -> _ { wrong::WrongFree });
-    let there = shapes_of(|| -> unsafe extern "system" fn(_, _) -> _ { services::ExFreePoolWithTag });
+    let there =
+        shapes_of(|| -> unsafe extern "system" fn(_, _) -> _ { services::ExFreePoolWithTag });
     review.compare("WrongFree", &declared, &there);
     assert_eq!(
         review.finish(),

@@ -1,8 +1,10 @@
-//! The host: what it offers to the guest, its half of the control messages, and the programs behind its channels.
+//! The host: what it offers to the guest, its half of the control messages, and the programs behind
+//! its channels.
 //!
-//! A program ([`System::offer`](crate::System::offer) starts one per offer) runs beside the guest's processors and reaches the guest
-//! only as a real back end does: by the two rings, by GPADLs, by the page frames of external data, and by signals. Through
-//! [`RawRing`] it can also do what no sound back end does.
+//! A program ([`System::offer`](crate::System::offer) starts one per offer) runs beside the guest's
+//! processors and reaches the guest only as a real back end does: by the two rings, by GPADLs, by
+//! the page frames of external data, and by signals. Through [`RawRing`] it can also do what no
+//! sound back end does.
 
 mod ring;
 
@@ -15,8 +17,8 @@ pub use ring::{GuestFault, HostPacket, HostPacketKind, RingIndex};
 use ring::{Half, Inbound, Outbound, Put, assemble};
 
 use super::message::{
-    ChannelOnly, GpadlCreated, GpadlTornDown, Message, OfferChannel, OpenChannel, OpenResult, PageRange,
-    VERSIONS, VersionResponse,
+    ChannelOnly, GpadlCreated, GpadlTornDown, Message, OfferChannel, OpenChannel, OpenResult,
+    PageRange, VERSIONS, VersionResponse,
 };
 use super::shared::{PAGE, Shared};
 use super::{guid_bytes, memory, signal_guest};
@@ -249,7 +251,9 @@ impl Partition {
 
     /// Takes an offer back.
     pub(crate) fn rescind(&self, relid: u32) {
-        let Some(device) = self.device(relid) else { return };
+        let Some(device) = self.device(relid) else {
+            return;
+        };
         if !device.rescinded.replace(true) {
             Self::post(&Message::RescindOffer(ChannelOnly {
                 channel: relid.into(),
@@ -260,7 +264,8 @@ impl Partition {
 
     /// Whether an offer was taken back.
     pub(crate) fn is_rescinded(&self, relid: u32) -> bool {
-        self.device(relid).is_none_or(|device| device.rescinded.get())
+        self.device(relid)
+            .is_none_or(|device| device.rescinded.get())
     }
 
     /// Whether the guest has given an offer's number back.
@@ -367,7 +372,9 @@ impl Partition {
 
     fn torn_down(&self, gpadl: u32) {
         self.gpadls.borrow_mut().remove(&gpadl);
-        Self::post(&Message::GpadlTornDown(GpadlTornDown { gpadl: gpadl.into() }));
+        Self::post(&Message::GpadlTornDown(GpadlTornDown {
+            gpadl: gpadl.into(),
+        }));
     }
 
     /// Establishes a GPADL once all of its description is there.
@@ -454,7 +461,10 @@ impl Partition {
 
     fn open(&self, relid: u32, gpadl: u32, downstream_page: u32) -> Option<()> {
         let device = self.device(relid)?;
-        if device.rescinded.get() || device.offer.refuses_to_open || device.connection.borrow().is_some() {
+        if device.rescinded.get()
+            || device.offer.refuses_to_open
+            || device.connection.borrow().is_some()
+        {
             return None;
         }
         let frames = {
@@ -508,8 +518,14 @@ impl Clone for HostChannel {
 
 impl HostChannel {
     fn connection(&self) -> Result<Rc<Connection>, HostError> {
-        let connection = self.device.connection.borrow().clone().ok_or(HostError::Closed)?;
-        // A program that has not noticed yet that the channel was closed and opened anew is told first.
+        let connection = self
+            .device
+            .connection
+            .borrow()
+            .clone()
+            .ok_or(HostError::Closed)?;
+        // A program that has not noticed yet that the channel was closed and opened anew is told
+        // first.
         if self.seen.get() == self.device.opens.get() {
             Ok(connection)
         } else {
@@ -521,7 +537,8 @@ impl HostChannel {
         signal_guest(self.device.relid);
     }
 
-    /// Waits until the guest opens the channel (again). False if that cannot happen any more: the offer was taken back.
+    /// Waits until the guest opens the channel (again). False if that cannot happen any more: the
+    /// offer was taken back.
     #[must_use]
     pub fn wait_open(&self) -> bool {
         loop {
@@ -566,7 +583,8 @@ impl HostChannel {
     ///
     /// # Errors
     ///
-    /// [`HostError::Closed`] once the guest has closed the channel; [`HostError::Guest`] if it broke the ring.
+    /// [`HostError::Closed`] once the guest has closed the channel; [`HostError::Guest`] if it
+    /// broke the ring.
     pub fn recv(&self) -> Result<HostPacket, HostError> {
         loop {
             let connection = self.connection()?;
@@ -605,8 +623,8 @@ impl HostChannel {
         Ok(Some(packet))
     }
 
-    /// Sends a message; waits while the ring is full. Returns its transaction id, which the guest's completion repeats if one
-    /// was asked for.
+    /// Sends a message; waits while the ring is full. Returns its transaction id, which the guest's
+    /// completion repeats if one was asked for.
     ///
     /// # Errors
     ///
@@ -624,15 +642,21 @@ impl HostChannel {
         Ok(transaction)
     }
 
-    /// Sends a message with external data, as guests do. (On Windows hosts do not; it exercises what a guest's driver does
-    /// with external data.)
+    /// Sends a message with external data, as guests do. (On Windows hosts do not; it exercises
+    /// what a guest's driver does with external data.)
     ///
     /// # Errors
     ///
     /// [`HostError`].
     pub fn send_external(&self, payload: &[u8], external: &[PageRange]) -> Result<u64, HostError> {
         let transaction = self.next_transaction();
-        let bytes = assemble(HostPacketKind::GpaDirect, transaction, true, external, payload);
+        let bytes = assemble(
+            HostPacketKind::GpaDirect,
+            transaction,
+            true,
+            external,
+            payload,
+        );
         self.put(&bytes)?;
         Ok(transaction)
     }
@@ -700,7 +724,8 @@ impl HostChannel {
         HostBuffer::map(&ranges, Hold::new(gpadl))
     }
 
-    /// Maps the external data of a packet. Valid until the packet is completed; a close waits until it is dropped.
+    /// Maps the external data of a packet. Valid until the packet is completed; a close waits until
+    /// it is dropped.
     ///
     /// # Errors
     ///
@@ -715,8 +740,8 @@ impl HostChannel {
         kernel().vmbus.host.rescind(self.device.relid);
     }
 
-    /// Access to the rings as they are, for a host that misbehaves. It keeps the rings mapped, so a close waits until it is
-    /// dropped.
+    /// Access to the rings as they are, for a host that misbehaves. It keeps the rings mapped, so a
+    /// close waits until it is dropped.
     ///
     /// # Errors
     ///
@@ -770,7 +795,10 @@ impl HostBuffer {
         length: usize,
         mut access: impl FnMut(&Shared, usize, std::ops::Range<usize>),
     ) -> Result<(), HostError> {
-        if offset.checked_add(length).is_none_or(|end| end > self.length) {
+        if offset
+            .checked_add(length)
+            .is_none_or(|end| end > self.length)
+        {
             return Err(HostError::OutOfRange {
                 offset,
                 length,
@@ -798,7 +826,9 @@ impl HostBuffer {
     /// [`HostError::OutOfRange`].
     pub fn read(&self, offset: usize, length: usize) -> Result<Vec<u8>, HostError> {
         let mut bytes = vec![0; length];
-        self.each_part(offset, length, |view, at, range| view.read(at, &mut bytes[range]))?;
+        self.each_part(offset, length, |view, at, range| {
+            view.read(at, &mut bytes[range])
+        })?;
         Ok(bytes)
     }
 
@@ -849,7 +879,8 @@ impl RawRing {
         ))
     }
 
-    /// Publishes an index of the host's: `In` of the ring that it writes, or `Out` of the one that it reads.
+    /// Publishes an index of the host's: `In` of the ring that it writes, or `Out` of the one that
+    /// it reads.
     pub fn publish(&self, index: RingIndex, value: u32) {
         match index {
             RingIndex::In => self.connection.outbound.half().publish(index, value),

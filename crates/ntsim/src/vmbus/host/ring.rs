@@ -1,7 +1,8 @@
 //! The host's end of a channel's two rings.
 //!
-//! It shares no code with the guest's end, so that a mistake in one of them shows: whole packets are copied out of the guest's ring
-//! and taken apart afterwards, and assembled before they are put into the host's.
+//! It shares no code with the guest's end, so that a mistake in one of them shows: whole packets
+//! are copied out of the guest's ring and taken apart afterwards, and assembled before they are put
+//! into the host's.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -76,8 +77,10 @@ impl Half {
     }
 
     fn set(&self, word: usize, value: usize) {
-        self.view
-            .store(self.control + word, u32::try_from(value).unwrap_or(u32::MAX));
+        self.view.store(
+            self.control + word,
+            u32::try_from(value).unwrap_or(u32::MAX),
+        );
     }
 
     /// Publishes an index that no sound host publishes.
@@ -190,7 +193,10 @@ fn parse(bytes: &[u8]) -> Result<HostPacket, GuestFault> {
         return fault(format!("a packet with flags {flags:#x}"));
     }
     if data < 16 || data > bytes.len() {
-        return fault(format!("a packet whose data begin at {data} of {}", bytes.len()));
+        return fault(format!(
+            "a packet whose data begin at {data} of {}",
+            bytes.len()
+        ));
     }
     let mut external = Vec::new();
     let kind = match first & 0xFFFF {
@@ -311,7 +317,11 @@ pub(super) fn assemble(
     let mut bytes = vec![0; 16];
     if !external.is_empty() {
         bytes.extend([0; 4]);
-        bytes.extend(u32::try_from(external.len()).unwrap_or(u32::MAX).to_le_bytes());
+        bytes.extend(
+            u32::try_from(external.len())
+                .unwrap_or(u32::MAX)
+                .to_le_bytes(),
+        );
         for range in external {
             range.append_to(&mut bytes);
         }
@@ -368,7 +378,13 @@ mod tests {
         let outbound = Outbound::new(Half::new(&host, 0, 8192));
         for turn in 0..200_u8 {
             let payload = vec![turn; usize::from(turn) * 13 % 1500];
-            let bytes = assemble(HostPacketKind::Completion, u64::from(turn), false, &[], &payload);
+            let bytes = assemble(
+                HostPacketKind::Completion,
+                u64::from(turn),
+                false,
+                &[],
+                &payload,
+            );
             assert_eq!(outbound.put(&bytes), Ok(Put::Done { signal: true }));
             let packet = input.peek().expect("a sound ring").expect("a packet");
             assert_eq!(packet.kind, PacketKind::Completion);

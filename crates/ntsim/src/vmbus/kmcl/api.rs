@@ -1,20 +1,20 @@
 //! The 41 functions of KMCL's table, with the IRQL of each.
 //!
-//! The documentation gives an IRQL for two of them. What waits, and what configures, must be called at `PASSIVE_LEVEL` here; the
-//! rest can be called from callbacks, so up to `DISPATCH_LEVEL`.
+//! The documentation gives an IRQL for two of them. What waits, and what configures, must be called
+//! at `PASSIVE_LEVEL` here; the rest can be called from callbacks, so up to `DISPATCH_LEVEL`.
 
 use kmcl_sys::{
-    PFN_VMB_CHANNEL_PNP_FAILURE, PFN_VMB_CHANNEL_PROCESS_PACKET, PFN_VMB_CHANNEL_PROCESSING_COMPLETE,
-    PFN_VMB_PACKET_COMPLETION_ROUTINE, PVMB_CHANNEL_STATE_CHANGE_CALLBACKS,
-    VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMBCHANNEL, VMBPACKET, VMBPACKETCOMPLETION,
-    VMBUS_CHANNEL_FORMAT_FLAG_FORCE_MDL_LENGTH, VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
-    VMBUS_CHANNEL_INIT_FLAGS,
+    PFN_VMB_CHANNEL_PNP_FAILURE, PFN_VMB_CHANNEL_PROCESS_PACKET,
+    PFN_VMB_CHANNEL_PROCESSING_COMPLETE, PFN_VMB_PACKET_COMPLETION_ROUTINE,
+    PVMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMB_CHANNEL_STATE_CHANGE_CALLBACKS, VMBCHANNEL, VMBPACKET,
+    VMBPACKETCOMPLETION, VMBUS_CHANNEL_FORMAT_FLAG_FORCE_MDL_LENGTH,
+    VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION, VMBUS_CHANNEL_INIT_FLAGS,
 };
 use wdk_sys_lite::{
-    BOOLEAN, LPCGUID, LPGUID, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PFN_NUMBER, PLARGE_INTEGER, PMDL,
-    PVOID, STATUS_BUFFER_OVERFLOW, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_1, STATUS_INVALID_PARAMETER_2,
-    STATUS_INVALID_PARAMETER_3, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
+    BOOLEAN, LPCGUID, LPGUID, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PFN_NUMBER,
+    PLARGE_INTEGER, PMDL, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_1,
+    STATUS_INVALID_PARAMETER_2, STATUS_INVALID_PARAMETER_3, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
 };
 
 use super::channel::{Channel, Settings, Target};
@@ -323,7 +323,8 @@ nt_export! { table
     ) -> NTSTATUS {
         let function = "VmbChannelSendSynchronousRequest";
         let channel = channel_of(function, channel);
-        // SAFETY: null, or the driver vouches for it for the time of the call; every bit pattern is a number.
+        // SAFETY: null, or the driver vouches for it for the time of the call; every bit pattern is
+        // a number.
         let timeout = unsafe { timeout.as_ref().map(|timeout| timeout.QuadPart) };
         let patience = match timeout {
             None => Patience::ForEver,
@@ -359,7 +360,8 @@ nt_export! { table
             if reply.is_null() {
                 violation(format!("{function}: CompletionBuffer is a null pointer"));
             }
-            // SAFETY: not null, and the driver vouches for its capacity, which is at least so large.
+            // SAFETY: not null, and the driver vouches for its capacity, which is at least so
+            // large.
             unsafe { reply.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), fits) };
         }
         put(function, "CompletionBufferSize", reply_length, u32::try_from(fits).unwrap_or(u32::MAX));

@@ -7,10 +7,11 @@
 //!      +--------------------+-------------------- Closing: Suspend (if running), the host is told, EvtChannelClosed, teardown
 //! ```
 //!
-//! Only the worker moves a channel; everybody else says what is wanted and kicks it. It exists while there is something
-//! to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`. Whether it exists says nothing
-//! to a driver: it may find nothing to do. What a function waits for, and what another one demands
-//! afterwards, is one condition: [`Channel::is_disabled`] or [`Channel::is_quiet`].
+//! Only the worker moves a channel; everybody else says what is wanted and kicks it. It exists
+//! while there is something to do, and calls the driver's state callbacks at `PASSIVE_LEVEL`.
+//! Whether it exists says nothing to a driver: it may find nothing to do. What a function waits
+//! for, and what another one demands afterwards, is one condition: [`Channel::is_disabled`] or
+//! [`Channel::is_quiet`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,7 +22,9 @@ use kmcl_sys::{
     VMBUS_CHANNEL_INIT_FLAG_IS_PIPE,
 };
 use kmcl_sys::{EVT_VMB_CHANNEL_PROCESS_PACKET, EVT_VMB_CHANNEL_PROCESSING_COMPLETE};
-use wdk_sys_lite::{GUID, HANDLE, NT_SUCCESS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS};
+use wdk_sys_lite::{
+    GUID, HANDLE, NT_SUCCESS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS,
+};
 
 use super::outgoing::{self, Outgoing, Transaction};
 use super::{incoming, provider, violation};
@@ -141,7 +144,8 @@ pub(crate) struct Channel {
     /// From the beginning of `EvtChannelStarted` until every packet is back after the next
     /// suspension.
     flowing: Cell<bool>,
-    /// From the end of `EvtChannelSuspend` to the next `EvtChannelStarted`: the driver must not send.
+    /// From the end of `EvtChannelSuspend` to the next `EvtChannelStarted`: the driver must not
+    /// send.
     pub(super) suspended: Cell<bool>,
     /// The host broke the protocol.
     pub(super) broken: Cell<bool>,
@@ -339,7 +343,8 @@ impl Channel {
             Callback::State(name)
         };
         self.in_callback(kind, || {
-            // SAFETY: the driver registered the function as this callback and vouches for it; the handle is valid.
+            // SAFETY: the driver registered the function as this callback and vouches for it; the
+            // handle is valid.
             unsafe { call_driver!(self.driver, name, function(self.as_handle())) }
         });
     }
@@ -360,7 +365,8 @@ impl Channel {
     /// `VmbChannelEnable`.
     pub(super) fn enable(self: &Rc<Self>) -> NTSTATUS {
         self.refuse_in_callback("VmbChannelEnable");
-        // After a rescind the teardown may still be under way, and nothing tells the driver when it ends.
+        // After a rescind the teardown may still be under way, and nothing tells the driver when it
+        // ends.
         if !self.want_enabled.get() {
             self.wait_disabled();
         }
@@ -389,7 +395,8 @@ impl Channel {
         kernel().sched.wait_until(self.key, || self.is_disabled());
     }
 
-    /// `VmbChannelDisable`. On a channel that is disabled (perhaps by a rescind a moment ago) it does nothing.
+    /// `VmbChannelDisable`. On a channel that is disabled (perhaps by a rescind a moment ago) it
+    /// does nothing.
     pub(super) fn disable(self: &Rc<Self>) {
         self.refuse_in_callback("VmbChannelDisable");
         self.want_enabled.set(false);
@@ -434,7 +441,8 @@ impl Channel {
             .borrow()
             .values()
             .find(|packet| {
-                packet.channel.handle == self.handle && (packet.is_allocated() || packet.is_in_flight())
+                packet.channel.handle == self.handle
+                    && (packet.is_allocated() || packet.is_in_flight())
             })
             .map(|packet| (packet.handle, packet.is_in_flight()));
         if let Some((packet, in_flight)) = leaked {
@@ -465,7 +473,10 @@ impl Channel {
     pub(super) fn corrupt(self: &Rc<Self>, corruption: Corruption) {
         if !self.broken.replace(true) {
             provider().count(|counters| counters.corruptions += 1);
-            provider().breaches.borrow_mut().push(corruption.to_string());
+            provider()
+                .breaches
+                .borrow_mut()
+                .push(corruption.to_string());
             kick(self);
         }
     }
@@ -547,7 +558,8 @@ impl Channel {
         let opened = self.settings.borrow().callbacks.EvtChannelOpened;
         let status = match opened {
             Some(function) => self.in_callback(Callback::State("EvtChannelOpened"), || {
-                // SAFETY: the driver registered the function as this callback and vouches for it; the handle is valid.
+                // SAFETY: the driver registered the function as this callback and vouches for it;
+                // the handle is valid.
                 unsafe { call_driver!(self.driver, "EvtChannelOpened", function(self.as_handle())) }
             }),
             None => STATUS_SUCCESS,
@@ -582,7 +594,8 @@ impl Channel {
             .and_then(|target| target.failure);
         let Some(function) = failure else { return };
         self.in_callback(Callback::State("EvtVmbChannelPnpFailure"), || {
-            // SAFETY: the driver registered the function as this callback and vouches for it; the handle is valid.
+            // SAFETY: the driver registered the function as this callback and vouches for it; the
+            // handle is valid.
             unsafe {
                 call_driver!(
                     self.driver,
@@ -601,7 +614,8 @@ impl Channel {
             return Err(STATUS_INSUFFICIENT_RESOURCES);
         }
         let pages = Rc::new(GuestPages::allocate(total).ok_or(STATUS_INSUFFICIENT_RESOURCES)?);
-        let delivery = incoming::Delivery::new(incoming_pages).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+        let delivery =
+            incoming::Delivery::new(incoming_pages).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
         let range = PageRange {
             length: u32::try_from(total * PAGE).unwrap_or(u32::MAX),
             offset: 0,
@@ -628,7 +642,8 @@ impl Channel {
         Ok(connection)
     }
 
-    /// Data pages, incoming and outgoing: what the driver asked for, and at least room for two of the largest packets.
+    /// Data pages, incoming and outgoing: what the driver asked for, and at least room for two of
+    /// the largest packets.
     fn ring_pages(&self) -> (usize, usize) {
         let settings = self.settings.borrow();
         let inline = settings.packet_size as usize + 64;
@@ -638,7 +653,10 @@ impl Channel {
         });
         let least = (2 * (inline + headers)).div_ceil(PAGE);
         let (incoming, outgoing) = settings.ring_pages;
-        ((incoming as usize).max(least), (outgoing as usize).max(least))
+        (
+            (incoming as usize).max(least),
+            (outgoing as usize).max(least),
+        )
     }
 
     /// The channel is open and active: packets begin to flow.
@@ -712,8 +730,9 @@ impl Channel {
         self.become_disabled();
     }
 
-    /// Tells the host that the channel closes. Before `EvtChannelClosed`: a driver deletes its GPADLs there, which waits until the host has unmapped
-    /// them, and a host unmaps them when it is told.
+    /// Tells the host that the channel closes. Before `EvtChannelClosed`: a driver deletes its
+    /// GPADLs there, which waits until the host has unmapped them, and a host unmaps them when it
+    /// is told.
     fn tell_host(&self) {
         if let Some(connection) = self.connection() {
             GuestBus::close(&connection.offer);
@@ -733,20 +752,23 @@ impl Channel {
     }
 }
 
-/// Has the channel's worker look whether there is something to do. A channel that stays disabled has nothing.
+/// Has the channel's worker look whether there is something to do. A channel that stays disabled
+/// has nothing.
 pub(super) fn kick(channel: &Rc<Channel>) {
     if channel.is_disabled() || channel.working.replace(true) {
         return;
     }
     let channel = Rc::clone(channel);
-    kernel()
-        .sched
-        .spawn(ContextKind::SystemThread, "KMCL channel worker", move || {
+    kernel().sched.spawn(
+        ContextKind::SystemThread,
+        "KMCL channel worker",
+        move || {
             while channel.step() {
                 channel.wake();
                 kernel().sched.point();
             }
             channel.working.set(false);
             channel.wake();
-        });
+        },
+    );
 }

@@ -42,8 +42,8 @@ impl Gpadl {
     }
 }
 
-/// The page ranges that a part of a chain of MDLs describes; a `length` of 0 means up to the end. None if the part is not in
-/// the chain. Also: how many MDLs it touches.
+/// The page ranges that a part of a chain of MDLs describes; a `length` of 0 means up to the end.
+/// None if the part is not in the chain. Also: how many MDLs it touches.
 pub(super) fn ranges_of(
     function: &str,
     mdl: PMDL,
@@ -75,7 +75,8 @@ pub(super) fn ranges_of(
             let part = (bytes - skip).min(left);
             let first = start as usize / PAGE;
             let within = start % u32::try_from(PAGE).unwrap_or(u32::MAX);
-            // SAFETY: the array of page frames follows the MDL, one for each page that it describes.
+            // SAFETY: the array of page frames follows the MDL, one for each page that it
+            // describes.
             let frames = unsafe {
                 std::slice::from_raw_parts(
                     next.add(1).cast::<PFN_NUMBER>().add(first),
@@ -90,7 +91,11 @@ pub(super) fn ranges_of(
             skip = 0;
             left -= part;
         }
-        next = if forced { std::ptr::null_mut() } else { mdl.Next };
+        next = if forced {
+            std::ptr::null_mut()
+        } else {
+            mdl.Next
+        };
     }
     let count = u32::try_from(ranges.len()).unwrap_or(u32::MAX);
     let complete = !ranges.is_empty() && (length == 0 || left == 0);
@@ -121,7 +126,10 @@ fn create(
             .flat_map(|range| range.frames.iter().copied())
             .collect(),
     );
-    let handle = kernel().vmbus.bus.create_gpadl(&connection.offer, &ranges)?;
+    let handle = kernel()
+        .vmbus
+        .bus
+        .create_gpadl(&connection.offer, &ranges)?;
     let gpadl = Gpadl {
         deleting: Cell::new(false),
         buffer,

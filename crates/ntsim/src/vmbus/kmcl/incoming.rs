@@ -1,17 +1,21 @@
-//! Incoming packets: taken from the ring one after the other, handed to the driver, completed by it.
+//! Incoming packets: taken from the ring one after the other, handed to the driver, completed by
+//! it.
 //!
-//! The packets of one channel are handed over one at a time and in order, at `DISPATCH_LEVEL` in a DPC or at `PASSIVE_LEVEL` in a
-//! thread. (No text promises the order; but no protocol could be built on a channel without it.) A payload is readable only during the
-//! call: afterwards its memory is inaccessible, or overwritten.
+//! The packets of one channel are handed over one at a time and in order, at `DISPATCH_LEVEL` in a
+//! DPC or at `PASSIVE_LEVEL` in a thread. (No text promises the order; but no protocol could be
+//! built on a channel without it.) A payload is readable only during the call: afterwards its
+//! memory is inaccessible, or overwritten.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use kmcl_sys::{VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAGS, VMBUS_CHANNEL_PROCESS_PACKET_FLAG_EXTERNAL_DATA};
+use kmcl_sys::{
+    VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAGS, VMBUS_CHANNEL_PROCESS_PACKET_FLAG_EXTERNAL_DATA,
+};
 use wdk_sys_lite::{
-    MDL_MAPPED_TO_SYSTEM_VA, NTSTATUS, PMDL, PVOID, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER,
-    STATUS_PENDING, STATUS_SUCCESS,
+    MDL_MAPPED_TO_SYSTEM_VA, NTSTATUS, PMDL, PVOID, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS,
 };
 
 use super::channel::{Callback, Channel};
@@ -32,11 +36,12 @@ const SPOILED: u8 = 0xDD;
 /// A pipe message's header: type and length.
 const PIPE_HEADER: usize = 8;
 
-/// The most packets that are handed over without a pause, so that a host that never stops does not keep a processor at
-/// `DISPATCH_LEVEL` for ever.
+/// The most packets that are handed over without a pause, so that a host that never stops does not
+/// keep a processor at `DISPATCH_LEVEL` for ever.
 const LONGEST_BATCH: u32 = 64;
 
-/// Memory in which payloads are shown to the driver: accessible only while a callback runs, and followed by a page that never is.
+/// Memory in which payloads are shown to the driver: accessible only while a callback runs, and
+/// followed by a page that never is.
 pub(super) struct Delivery {
     pages: GuestPages,
 }
@@ -54,11 +59,17 @@ impl Delivery {
     }
 
     /// Shows a payload for the time of a call. It ends where the accessible memory ends.
-    fn show<R>(&self, length: usize, fill: impl FnOnce(&mut [u8]), call: impl FnOnce(NonNull<u8>) -> R) -> R {
+    fn show<R>(
+        &self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+        call: impl FnOnce(NonNull<u8>) -> R,
+    ) -> R {
         let usable = self.pages.bytes();
         let start = usable - length.next_multiple_of(8);
         memory::protect(self.pages.address(), usable, true);
-        // SAFETY: the start is in the pages, for no packet is longer than its ring, as which the pages are as long.
+        // SAFETY: the start is in the pages, for no packet is longer than its ring, as which the
+        // pages are as long.
         let first = unsafe { self.pages.address().add(start) };
         // SAFETY: the range was made accessible above, and nobody else refers to it.
         fill(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), length) });
@@ -100,7 +111,8 @@ fn showing<R>(
     result
 }
 
-/// A packet has ended, or has gone on, though the callback that sees its payload or reply may still run.
+/// A packet has ended, or has gone on, though the callback that sees its payload or reply may still
+/// run.
 pub(super) fn ended(channel: &Channel, packet: usize) {
     if let Some(shown) = channel.shown.get().filter(|shown| shown.packet == packet)
         && choose(kernel().config.kmcl.payload_ends_with_packet)
@@ -148,7 +160,10 @@ impl Incoming {
 
     /// KMCL has it again and will not indicate it any more: it dies with the connection.
     pub(super) fn is_taken_back(&self) -> bool {
-        matches!(self.state.get(), State::Deferred | State::Pending | State::Failed)
+        matches!(
+            self.state.get(),
+            State::Deferred | State::Pending | State::Failed
+        )
     }
 
     fn handle(&self) -> PVOID {
@@ -179,12 +194,14 @@ fn service_at_passive(channel: &Rc<Channel>) {
         return;
     }
     let channel = Rc::clone(channel);
-    kernel()
-        .sched
-        .spawn(ContextKind::SystemThread, "KMCL passive worker", move || {
+    kernel().sched.spawn(
+        ContextKind::SystemThread,
+        "KMCL passive worker",
+        move || {
             channel.passive_queued.set(false);
             service(&channel);
-        });
+        },
+    );
 }
 
 /// What a signal is for: queued packets may fit now, new ones may have come.
@@ -216,7 +233,8 @@ fn processing_complete(channel: &Rc<Channel>, packets: u32) {
     let callback = channel.settings.borrow().processing_complete;
     let Some(function) = callback else { return };
     channel.in_callback(Callback::Packet("EvtVmbChannelProcessingComplete"), || {
-        // SAFETY: the driver registered the function as this callback and vouches for it; the handle is valid.
+        // SAFETY: the driver registered the function as this callback and vouches for it; the
+        // handle is valid.
         unsafe {
             call_driver!(
                 channel.driver,
@@ -290,7 +308,11 @@ fn pump_batch(channel: &Rc<Channel>) -> u32 {
 }
 
 /// Takes a packet out of the ring, and lets the host know if it waits for that.
-fn advance(channel: &Rc<Channel>, connection: &super::channel::Connection, packet: &ring::Incoming) {
+fn advance(
+    channel: &Rc<Channel>,
+    connection: &super::channel::Connection,
+    packet: &ring::Incoming,
+) {
     match connection.input.advance(packet) {
         Ok(true) => signal_host(connection.offer.relid),
         Ok(false) => {}
@@ -324,7 +346,11 @@ fn show<R>(
     )
 }
 
-fn arrival(channel: &Rc<Channel>, connection: &super::channel::Connection, packet: &ring::Incoming) {
+fn arrival(
+    channel: &Rc<Channel>,
+    connection: &super::channel::Connection,
+    packet: &ring::Incoming,
+) {
     let mut length = packet.length as usize;
     let mut skip = 0;
     if channel.is_pipe() {
@@ -387,8 +413,8 @@ fn indicate(incoming: &Rc<Incoming>, at: NonNull<u8>, length: usize) {
     };
     let bytes = u32::try_from(length).unwrap_or(u32::MAX);
     let call = || {
-        // SAFETY: the driver registered the function as this callback and vouches for it; the handles are valid and the payload is
-        // readable during the call.
+        // SAFETY: the driver registered the function as this callback and vouches for it; the
+        // handles are valid and the payload is readable during the call.
         unsafe {
             call_driver!(
                 channel.driver,
@@ -412,12 +438,16 @@ fn indicate(incoming: &Rc<Incoming>, at: NonNull<u8>, length: usize) {
     }
 }
 
-/// After the call: a packet that was deferred, or waits for its external data, goes back to the front.
+/// After the call: a packet that was deferred, or waits for its external data, goes back to the
+/// front.
 fn put_back(incoming: &Rc<Incoming>, payload: impl FnOnce() -> Vec<u8>) {
     if matches!(incoming.state.get(), State::Deferred | State::Pending) {
         let channel = &incoming.channel;
         *incoming.payload.borrow_mut() = payload();
-        channel.deferred.borrow_mut().push_front(Rc::clone(incoming));
+        channel
+            .deferred
+            .borrow_mut()
+            .push_front(Rc::clone(incoming));
         no_longer_outstanding(channel);
     }
 }
@@ -428,8 +458,15 @@ fn no_longer_outstanding(channel: &Rc<Channel>) {
 }
 
 /// The host has answered a packet.
-fn completion(channel: &Rc<Channel>, connection: &super::channel::Connection, packet: &ring::Incoming) {
-    let transaction = channel.transactions.borrow_mut().remove(&packet.transaction);
+fn completion(
+    channel: &Rc<Channel>,
+    connection: &super::channel::Connection,
+    packet: &ring::Incoming,
+) {
+    let transaction = channel
+        .transactions
+        .borrow_mut()
+        .remove(&packet.transaction);
     match transaction {
         None => channel.corrupt(Corruption::Transaction(packet.transaction)),
         Some(Transaction::Abandoned) => advance(channel, connection, packet),
@@ -449,7 +486,9 @@ fn completion(channel: &Rc<Channel>, connection: &super::channel::Connection, pa
                     if channel.at_passive.get() {
                         outgoing::complete(&outgoing, STATUS_SUCCESS, reply);
                     } else {
-                        outgoing::at_some_irql(|| outgoing::complete(&outgoing, STATUS_SUCCESS, reply));
+                        outgoing::at_some_irql(|| {
+                            outgoing::complete(&outgoing, STATUS_SUCCESS, reply)
+                        });
                     }
                 });
             });

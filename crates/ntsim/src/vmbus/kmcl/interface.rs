@@ -14,7 +14,8 @@ use crate::nt_export;
 use crate::pnp::{NamedDevice, Pdo};
 use crate::vmbus::guid_bytes;
 
-/// The interface's type. The real one is in no public text but the kit's header; this one is the simulator's own.
+/// The interface's type. The real one is in no public text but the kit's header; this one is the
+/// simulator's own.
 #[unsafe(no_mangle)]
 pub static KMCL_CLIENT_INTERFACE_TYPE: GUID = GUID {
     Data1: 0x6E74_7369,
@@ -87,8 +88,8 @@ pub(crate) fn query(
         InterfaceReference: Some(InterfaceReference),
         InterfaceDereference: Some(InterfaceDereference),
     };
-    // SAFETY: the caller of the query vouches for `size` writable bytes at `interface`, and `size` is the table's. The
-    // header goes to the table's start, where it belongs.
+    // SAFETY: the caller of the query vouches for `size` writable bytes at `interface`, and `size`
+    // is the table's. The header goes to the table's start, where it belongs.
     unsafe {
         interface
             .cast::<KMCL_CLIENT_INTERFACE_V1>()
@@ -186,11 +187,15 @@ nt_export! { table
 }
 
 fn stale(function: &str, context: PVOID) -> ! {
-    violation(if provider().was_issued(context.addr(), HandleKind::Interface) {
-        format!("{function}: the interface was dereferenced as often as it was referenced before")
-    } else {
-        format!("{function}: {context:p} is not the Context of KMCL's interface")
-    })
+    violation(
+        if provider().was_issued(context.addr(), HandleKind::Interface) {
+            format!(
+                "{function}: the interface was dereferenced as often as it was referenced before"
+            )
+        } else {
+            format!("{function}: {context:p} is not the Context of KMCL's interface")
+        },
+    )
 }
 
 /// A driver without references must have no channels.

@@ -1,10 +1,11 @@
 //! KMCL, the VMBus Kernel Mode Client Library, as its documentation describes it to a client.
 //!
-//! Where that says nothing, [`KmclBehaviour`](super::KmclBehaviour) chooses; where a driver breaks a rule, the machine stops with
-//! `NTSIM_KMCL_VIOLATION` and a sentence, for no public text says what Windows does then.
+//! Where that says nothing, [`KmclBehaviour`](super::KmclBehaviour) chooses; where a driver breaks
+//! a rule, the machine stops with `NTSIM_KMCL_VIOLATION` and a sentence, for no public text says
+//! what Windows does then.
 //!
-//! Handles are numbers that no memory lies behind and that are never used again, so a stale one is always noticed. Only
-//! packets in the driver's own memory are known by their addresses.
+//! Handles are numbers that no memory lies behind and that are never used again, so a stale one is
+//! always noticed. Only packets in the driver's own memory are known by their addresses.
 
 mod api;
 mod channel;
@@ -89,7 +90,10 @@ impl Provider {
     fn was_issued(&self, handle: usize, kind: HandleKind) -> bool {
         let tag = HANDLE_BASE | (kind as usize) << KIND_SHIFT;
         let rest = handle & ((1 << KIND_SHIFT) - 1);
-        handle - rest == tag && rest.trailing_zeros() >= 4 && rest >> 4 <= self.issued.get() && rest != 0
+        handle - rest == tag
+            && rest.trailing_zeros() >= 4
+            && rest >> 4 <= self.issued.get()
+            && rest != 0
     }
 
     fn count(&self, change: impl FnOnce(&mut Counters)) {
@@ -134,14 +138,20 @@ impl Provider {
                 ),
             );
             for gpadl in channel.gpadls.borrow().keys() {
-                leak("GPADL", format!("{gpadl:#x} of channel {:#x}", channel.handle));
+                leak(
+                    "GPADL",
+                    format!("{gpadl:#x} of channel {:#x}", channel.handle),
+                );
             }
         }
         for packet in self.packets.borrow().values() {
             if packet.channel.driver == driver && packet.is_allocated() {
                 leak(
                     "packet",
-                    format!("{:#x} of channel {:#x}", packet.handle, packet.channel.handle),
+                    format!(
+                        "{:#x} of channel {:#x}",
+                        packet.handle, packet.channel.handle
+                    ),
                 );
             }
         }

@@ -17,9 +17,10 @@ use kmcl_sys::{
     VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION, VMBUS_CHANNEL_FORMAT_FLAGS,
 };
 use wdk_sys_lite::{
-    NT_SUCCESS, NTSTATUS, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_CANCELLED, STATUS_CONNECTION_DISCONNECTED,
-    STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_REMOVED, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_3, STATUS_SUCCESS,
+    NT_SUCCESS, NTSTATUS, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_CANCELLED,
+    STATUS_CONNECTION_DISCONNECTED, STATUS_DEVICE_NOT_CONNECTED, STATUS_DEVICE_REMOVED,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_PARAMETER,
+    STATUS_INVALID_PARAMETER_3, STATUS_SUCCESS,
 };
 
 use super::channel::{Callback, Channel, NEVER_SET, Stage};
@@ -122,8 +123,9 @@ impl Packet {
 
     /// Writes KMCL's own fields: memory that the driver has freed meanwhile faults here.
     fn stamp(&self) {
-        // SAFETY: the packet's memory is KMCL's own block, or memory that the driver has vouched for until completion; it is
-        // at least a header long. What the driver broke faults, which the machine reports.
+        // SAFETY: the packet's memory is KMCL's own block, or memory that the driver has vouched
+        // for until completion; it is at least a header long. What the driver broke faults, which
+        // the machine reports.
         unsafe { self.memory.cast::<u64>().write_unaligned(SIGNATURE) };
     }
 
@@ -134,8 +136,9 @@ impl Packet {
 
     /// Copies the driver's buffer into the packet's memory, at the current IRQL.
     fn copy_in(&self, from: NonNull<u8>, length: usize) {
-        // SAFETY: the driver vouches for the buffer; the packet's memory holds the channel's largest message, and a longer one
-        // was refused. The two could only overlap if the driver passed the packet itself: `copy` allows that.
+        // SAFETY: the driver vouches for the buffer; the packet's memory holds the channel's
+        // largest message, and a longer one was refused. The two could only overlap if the driver
+        // passed the packet itself: `copy` allows that.
         unsafe { self.payload_area().copy_from(from, length) };
         kernel().tally.copied(length);
     }
@@ -168,7 +171,9 @@ pub(super) enum Transaction {
 
 /// `VmbChannelSizeofPacket`.
 pub(super) fn packet_size(channel: &Channel) -> usize {
-    HEADER + (channel.settings.borrow().packet_size as usize).next_multiple_of(8) + size_of::<usize>()
+    HEADER
+        + (channel.settings.borrow().packet_size as usize).next_multiple_of(8)
+        + size_of::<usize>()
 }
 
 /// `VmbPacketAllocate`.
@@ -326,13 +331,20 @@ impl Message {
         }
         let buffer = NonNull::new(self.buffer.cast::<u8>());
         if buffer.is_none() && self.length != 0 {
-            violation(format!("{function}: {} bytes at a null pointer", self.length));
+            violation(format!(
+                "{function}: {} bytes at a null pointer",
+                self.length
+            ));
         }
         if self.length > channel.settings.borrow().packet_size {
             return Err(STATUS_INVALID_BUFFER_SIZE);
         }
         if !self.external.is_empty() {
-            let bytes: u64 = self.external.iter().map(|range| u64::from(range.length)).sum();
+            let bytes: u64 = self
+                .external
+                .iter()
+                .map(|range| u64::from(range.length))
+                .sum();
             let allowed = channel.settings.borrow().external;
             if allowed.is_none_or(|(most, chain)| bytes > u64::from(most) || self.chain > chain) {
                 return Err(STATUS_INVALID_PARAMETER);
@@ -346,7 +358,10 @@ impl Message {
 pub(super) fn send(function: &str, packet: &Rc<Packet>, message: Message) -> NTSTATUS {
     let channel = Rc::clone(&packet.channel);
     if packet.is_in_flight() {
-        violation(format!("{function}: packet {:#x} is sent already", packet.handle));
+        violation(format!(
+            "{function}: packet {:#x} is sent already",
+            packet.handle
+        ));
     }
     if matches!(packet.routine.get(), Routine::Invalid) {
         violation(format!(
@@ -422,10 +437,13 @@ fn refuse(packet: &Rc<Packet>, status: NTSTATUS) -> NTSTATUS {
 }
 
 fn can_go_at_once(channel: &Channel) -> bool {
-    channel.running.get() && channel.outgoing.borrow().is_empty() && channel.replies.borrow().is_empty()
+    channel.running.get()
+        && channel.outgoing.borrow().is_empty()
+        && channel.replies.borrow().is_empty()
 }
 
-/// Runs something at `DISPATCH_LEVEL` or above, where pageable memory cannot be touched. It must not reach a scheduling point.
+/// Runs something at `DISPATCH_LEVEL` or above, where pageable memory cannot be touched. It must
+/// not reach a scheduling point.
 pub(super) fn at_dispatch<R>(work: impl FnOnce() -> R) -> R {
     let sched = &kernel().sched;
     let irql = sched.current().irql();
@@ -489,8 +507,8 @@ pub(super) fn complete(packet: &Rc<Packet>, status: NTSTATUS, reply: Option<(Non
         (buffer.as_ptr().cast(), length)
     });
     channel.in_callback(Callback::Packet("EvtVmbPacketCompletionRoutine"), || {
-        // SAFETY: the driver registered the function as this packet's completion routine and vouches for it; the handle is
-        // valid, and the reply is readable during the call.
+        // SAFETY: the driver registered the function as this packet's completion routine and
+        // vouches for it; the handle is valid, and the reply is readable during the call.
         unsafe {
             call_driver!(
                 channel.driver,
@@ -520,7 +538,11 @@ fn range_headers(external: &[PageRange]) -> Vec<u8> {
     }
     // The reserved word may hold anything.
     let mut headers = 0xCDCD_CDCD_u32.to_le_bytes().to_vec();
-    headers.extend(u32::try_from(external.len()).unwrap_or(u32::MAX).to_le_bytes());
+    headers.extend(
+        u32::try_from(external.len())
+            .unwrap_or(u32::MAX)
+            .to_le_bytes(),
+    );
     for range in external {
         range.append_to(&mut headers);
     }
@@ -542,10 +564,17 @@ fn put(channel: &Rc<Channel>, entry: &Outgoing) -> Put {
                 Payload::Drivers(buffer, length) => (buffer, length),
             };
             let done = at_dispatch(|| {
-                // SAFETY: the driver vouches for its buffer until the packet's completion, and the packet's memory is as long as
-                // the channel's longest message. Nothing writes there before the borrow ends: no scheduling point is in between.
+                // SAFETY: the driver vouches for its buffer until the packet's completion, and the
+                // packet's memory is as long as the channel's longest message. Nothing writes there
+                // before the borrow ends: no scheduling point is in between.
                 let payload = unsafe { std::slice::from_raw_parts(from.as_ptr(), length) };
-                write(channel, transaction, request.wait, &request.external, payload)
+                write(
+                    channel,
+                    transaction,
+                    request.wait,
+                    &request.external,
+                    payload,
+                )
             });
             if done == Put::Done && request.wait {
                 channel
@@ -582,7 +611,13 @@ fn put(channel: &Rc<Channel>, entry: &Outgoing) -> Put {
     done
 }
 
-fn write(channel: &Rc<Channel>, transaction: u64, wait: bool, external: &[PageRange], payload: &[u8]) -> Put {
+fn write(
+    channel: &Rc<Channel>,
+    transaction: u64,
+    wait: bool,
+    external: &[PageRange],
+    payload: &[u8],
+) -> Put {
     let headers = range_headers(external);
     let kind = if external.is_empty() {
         PacketKind::InBand
@@ -611,7 +646,11 @@ fn write(channel: &Rc<Channel>, transaction: u64, wait: bool, external: &[PageRa
 
 fn pipe_frame(payload: &[u8]) -> Vec<u8> {
     let mut framed = PIPE_DATA.to_le_bytes().to_vec();
-    framed.extend(u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
+    framed.extend(
+        u32::try_from(payload.len())
+            .unwrap_or(u32::MAX)
+            .to_le_bytes(),
+    );
     framed.extend(payload);
     framed
 }
@@ -657,7 +696,9 @@ pub(super) fn flush(channel: &Rc<Channel>) {
     }
     loop {
         let next = channel.replies.borrow().front().cloned();
-        let Some((transaction, bytes)) = next else { break };
+        let Some((transaction, bytes)) = next else {
+            break;
+        };
         let packet = ring::Outgoing {
             kind: PacketKind::Completion,
             completion_requested: false,
@@ -716,8 +757,8 @@ impl Synchronous {
     }
 }
 
-/// Completes everything that is out because the channel closes. Packets whose external data the host may still use come last,
-/// when it has let go of the channel.
+/// Completes everything that is out because the channel closes. Packets whose external data the
+/// host may still use come last, when it has let go of the channel.
 pub(super) fn fail_all(channel: &Rc<Channel>, disconnected: bool) {
     loop {
         let queued = channel.outgoing.borrow_mut().pop_front();
@@ -732,7 +773,9 @@ pub(super) fn fail_all(channel: &Rc<Channel>, disconnected: bool) {
                 let status = closing_status();
                 at_some_irql(|| complete(&packet, status, None));
             }
-            Some(Transaction::Synchronous(request)) => request.finish(channel, STATUS_DEVICE_REMOVED),
+            Some(Transaction::Synchronous(request)) => {
+                request.finish(channel, STATUS_DEVICE_REMOVED)
+            }
             Some(Transaction::Abandoned) => {}
         }
     }
@@ -819,7 +862,8 @@ pub(super) fn synchronous(
         return Err(STATUS_INSUFFICIENT_RESOURCES);
     }
     // SAFETY: the driver vouches for the buffer, which is read here and no more.
-    let payload = unsafe { std::slice::from_raw_parts(buffer.as_ptr(), message.length as usize) }.to_vec();
+    let payload =
+        unsafe { std::slice::from_raw_parts(buffer.as_ptr(), message.length as usize) }.to_vec();
     let wait = message.waits();
     let request = Rc::new(Synchronous {
         payload,
@@ -866,12 +910,13 @@ pub(super) fn synchronous(
 }
 
 fn cancel(channel: &Channel, request: &Rc<Synchronous>) {
-    channel
-        .outgoing
-        .borrow_mut()
-        .retain(|entry| !matches!(entry, Outgoing::Synchronous(other) if Rc::ptr_eq(other, request)));
+    channel.outgoing.borrow_mut().retain(
+        |entry| !matches!(entry, Outgoing::Synchronous(other) if Rc::ptr_eq(other, request)),
+    );
     let mut transactions = channel.transactions.borrow_mut();
-    if let Some(entry @ Transaction::Synchronous(_)) = transactions.get_mut(&request.transaction.get()) {
+    if let Some(entry @ Transaction::Synchronous(_)) =
+        transactions.get_mut(&request.transaction.get())
+    {
         *entry = Transaction::Abandoned;
     }
 }
