@@ -136,7 +136,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
             call!(
                 this.shared.table(),
                 VmbChannelPacketDeferToPassive(this.packet)
-            )
+            );
         };
         Disposition(PhantomData)
     }
@@ -349,6 +349,6 @@ unsafe fn complete<H: Handler>(shared: &Shared<H>, packet: VMBPACKETCOMPLETION, 
         call!(
             shared.table(),
             VmbChannelPacketComplete(packet, start, length)
-        )
+        );
     };
 }

@@ -110,7 +110,7 @@ impl HostBuffer {
                 bytes.as_ptr(),
                 self.start.as_ptr().wrapping_add(offset),
                 count,
-            )
+            );
         };
         count
     }

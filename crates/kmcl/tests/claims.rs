@@ -228,10 +228,8 @@ impl Channel {
     /// What is out uses the channel; loom reports it if the owner has it at the same time.
     fn touch(&self) {
         // SAFETY: loom checks that the owner does not write meanwhile.
-        assert!(
-            self.there.with(|there| unsafe { *there }),
-            "the channel is gone"
-        );
+        let there = self.there.with(|there| unsafe { *there });
+        assert!(there, "the channel is gone");
     }
 
     fn release(&self) {

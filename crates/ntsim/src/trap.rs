@@ -463,12 +463,7 @@ fn protection(instruction: usize) -> Protection {
 
 /// The bug check that Windows raises for an exception that no handler takes: one in a thread that
 /// serves a program's system call, or another.
-fn exception(
-    code: u32,
-    what: &str,
-    parameters: [u64; 2],
-    interrupted: &Interrupted,
-) -> (StopCode, [u64; 4], String) {
+fn exception(code: u32, what: &str, parameters: [u64; 2], interrupted: &Interrupted) -> Stop {
     let instruction = interrupted.registers.instruction_pointer as u64;
     let in_system_call = kernel().sched.try_current().is_some_and(|context| {
         context.kind == ContextKind::UserThread && context.irql() < DISPATCH_LEVEL
@@ -486,6 +481,51 @@ fn exception(
             [code.into(), instruction, parameters[0], parameters[1]],
             message,
         )
+    }
+}
+
+/// A stop code, its parameters and a sentence.
+type Stop = (StopCode, [u64; 4], String);
+
+/// A division, or an operation of the floating-point unit.
+fn arithmetic(interrupted: &Interrupted) -> Stop {
+    let (status, what) = match interrupted.code {
+        FPE_INTDIV => (
+            status::INTEGER_DIVIDE_BY_ZERO,
+            "an integer was divided by zero, or the quotient was too large",
+        ),
+        FPE_FLTDIV => (status::FLOAT_DIVIDE_BY_ZERO, "a number was divided by zero"),
+        _ => (
+            status::FLOAT_INVALID_OPERATION,
+            "an invalid floating-point operation",
+        ),
+    };
+    exception(status, what, [0; 2], interrupted)
+}
+
+/// A general protection fault has no address: the instruction tells them apart.
+fn general_protection(interrupted: &Interrupted) -> Stop {
+    match protection(interrupted.registers.instruction_pointer) {
+        Protection::FastFail => {
+            let reason = interrupted.registers.fast_fail_code;
+            (
+                StopCode::KERNEL_SECURITY_CHECK_FAILURE,
+                [reason, 0, 0, 0],
+                format!("a fast fail (int 29h) with code {reason:#x}"),
+            )
+        }
+        Protection::Privileged => exception(
+            status::PRIVILEGED_INSTRUCTION,
+            "an instruction was run that the simulated machine leaves to the real one",
+            [0; 2],
+            interrupted,
+        ),
+        Protection::Operand => exception(
+            status::ACCESS_VIOLATION,
+            "a misaligned vector operand, or an address that no memory can have",
+            [0, u64::MAX],
+            interrupted,
+        ),
     }
 }
 
@@ -524,49 +564,14 @@ fn describe(interrupted: &Interrupted) -> BugCheck {
             [0; 2],
             interrupted,
         ),
-        libc::SIGFPE => {
-            let (status, what) = match interrupted.code {
-                FPE_INTDIV => (
-                    status::INTEGER_DIVIDE_BY_ZERO,
-                    "an integer was divided by zero, or the quotient was too large",
-                ),
-                FPE_FLTDIV => (status::FLOAT_DIVIDE_BY_ZERO, "a number was divided by zero"),
-                _ => (
-                    status::FLOAT_INVALID_OPERATION,
-                    "an invalid floating-point operation",
-                ),
-            };
-            exception(status, what, [0; 2], interrupted)
-        }
+        libc::SIGFPE => arithmetic(interrupted),
         libc::SIGBUS if interrupted.code == libc::BUS_ADRALN => exception(
             status::DATATYPE_MISALIGNMENT,
             "a misaligned address was used",
             [0; 2],
             interrupted,
         ),
-        // A general protection fault has no address.
-        libc::SIGSEGV if interrupted.code == SI_KERNEL => match protection(instruction) {
-            Protection::FastFail => {
-                let reason = interrupted.registers.fast_fail_code;
-                (
-                    StopCode::KERNEL_SECURITY_CHECK_FAILURE,
-                    [reason, 0, 0, 0],
-                    format!("a fast fail (int 29h) with code {reason:#x}"),
-                )
-            }
-            Protection::Privileged => exception(
-                status::PRIVILEGED_INSTRUCTION,
-                "an instruction was run that the simulated machine leaves to the real one",
-                [0; 2],
-                interrupted,
-            ),
-            Protection::Operand => exception(
-                status::ACCESS_VIOLATION,
-                "a misaligned vector operand, or an address that no memory can have",
-                [0, u64::MAX],
-                interrupted,
-            ),
-        },
+        libc::SIGSEGV if interrupted.code == SI_KERNEL => general_protection(interrupted),
         _ if kernel.stacks.is_below_driver(address) || kernel.sched.is_below_stack(address) => {
             let bound = kernel.stacks.bound() >> 10;
             let debug = if cfg!(debug_assertions) {

@@ -58,7 +58,7 @@ fn broken(driver: impl FnOnce() + Send + 'static) -> BugCheck {
 /// The bug check of a driver that breaks a rule, without the verifier.
 fn broken_unverified(driver: impl FnOnce() + Send + 'static) -> BugCheck {
     Machine::run(unverified(), |system: &System| {
-        system.as_driver("driver", driver)
+        system.as_driver("driver", driver);
     })
     .expect_bug_check()
 }
@@ -662,7 +662,7 @@ fn a_wait_that_nobody_ends_is_a_hang_that_names_the_function() {
     });
     match report.outcome {
         Outcome::Hung(waiting) => {
-            assert!(waiting[0].contains("KeWaitForSingleObject"), "{waiting:?}")
+            assert!(waiting[0].contains("KeWaitForSingleObject"), "{waiting:?}");
         }
         other => panic!("{other:?}"),
     }

@@ -24,7 +24,7 @@ fn config() -> Config {
 /// The bug check of a driver, in a system thread.
 fn broken(driver: impl FnOnce() + Send + 'static) -> BugCheck {
     Machine::run(config(), |system: &System| {
-        system.as_driver("driver", driver)
+        system.as_driver("driver", driver);
     })
     .expect_bug_check()
 }
@@ -231,7 +231,7 @@ fn a_loop_without_calls_at_dispatch_level_is_a_watchdog_violation() {
 #[test]
 fn a_loop_without_calls_below_dispatch_level_is_a_hang() {
     let outcome = Machine::run(config(), |system: &System| {
-        system.as_driver("driver", spins)
+        system.as_driver("driver", spins);
     })
     .outcome;
     let Outcome::Hung(waiting) = outcome else {
@@ -256,7 +256,7 @@ fn a_loop_stops_its_own_machine_only() {
                     ..config()
                 };
                 Machine::run(config, |system: &System| {
-                    system.sleep(Duration::from_secs(1))
+                    system.sleep(Duration::from_secs(1));
                 })
                 .expect_finished();
             })

@@ -15,7 +15,7 @@ unsafe extern "C" fn DbgPrint(format: *const c_char, text: *const c_char) -> u32
     let (format, text) = unsafe { (CStr::from_ptr(format), CStr::from_ptr(text)) };
     assert_eq!(format, c"%s", "what a driver prints is never a format");
     PRINTED.with_borrow_mut(|printed| {
-        printed.push(text.to_str().expect("whole characters").to_owned())
+        printed.push(text.to_str().expect("whole characters").to_owned());
     });
     0
 }

@@ -591,7 +591,7 @@ unsafe fn write(channel: &mut Channel, message: PVOID, length: u32) {
             message.cast::<u8>(),
             channel.ring.as_mut_ptr().add(start),
             length,
-        )
+        );
     };
 }
 

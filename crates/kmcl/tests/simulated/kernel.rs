@@ -88,13 +88,13 @@ fn a_value_is_made_where_it_stays_once_there_is_memory() {
         assert_eq!(
             PoolBox::try_new_with(TAG, made).err(),
             Some(Error::NoMemory)
-        )
+        );
     });
     out_of_memory(move |_, _| {
         assert_eq!(
             PoolArc::try_new_with(TAG, made).err(),
             Some(Error::NoMemory)
-        )
+        );
     });
     out_of_memory(move |_, _| {
         let refused = PoolArc::try_new_from(5, TAG, |_| made()).err();
@@ -212,7 +212,7 @@ fn rundown_waits_for_those_who_hold_it_and_refuses_the_rest() {
         thread.join();
     });
     out_of_memory(|_, _| {
-        assert!(Rundown::try_new(TAG).is_err_and(|error| error == Error::NoMemory))
+        assert!(Rundown::try_new(TAG).is_err_and(|error| error == Error::NoMemory));
     });
 }
 

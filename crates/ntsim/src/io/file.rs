@@ -131,7 +131,7 @@ impl FileObject {
             kernel()
                 .sched
                 .spawn(ContextKind::SystemThread, "deferred close", move || {
-                    file.close()
+                    file.close();
                 });
         }
     }

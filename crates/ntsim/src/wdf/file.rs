@@ -176,7 +176,7 @@ pub(crate) fn cleanup(file: &Rc<FileObject>) {
                     file.device.driver,
                     "EvtFileCleanup",
                     callback(handle_of(file))
-                )
+                );
             };
         });
     }
@@ -195,7 +195,7 @@ pub(crate) fn close(file: &FileObject) {
                     file.device.driver,
                     "EvtFileClose",
                     callback(handle_of(file))
-                )
+                );
             };
         });
     }

@@ -844,7 +844,7 @@ pub fn dispose(object: &Rc<Object>) {
                 object.driver,
                 "EvtCleanupCallback",
                 callback(object.handle())
-            )
+            );
         };
     }
     object.state.set(State::Disposed);
@@ -985,7 +985,7 @@ fn destroy(object: &Rc<Object>) {
                 object.driver,
                 "EvtDestroyCallback",
                 callback(object.handle())
-            )
+            );
         };
     }
     for context in std::mem::take(&mut *object.contexts.borrow_mut()) {

@@ -243,7 +243,7 @@ impl Queue {
                             this.driver,
                             "EvtIoQueueState",
                             callback(this.handle(), context)
-                        )
+                        );
                     }
                 });
             }
@@ -666,7 +666,7 @@ fn process_cancelled(this: &Rc<Object>, queue: &Queue) -> bool {
                 // SAFETY: the driver gave the callback for this request, which the cancelable
                 // list's reference keeps.
                 unsafe {
-                    call_driver!(object.driver, "EvtRequestCancel", callback(object.handle()))
+                    call_driver!(object.driver, "EvtRequestCancel", callback(object.handle()));
                 }
             });
         }

@@ -528,7 +528,11 @@ fn what_is_wrong_in_an_init_is_a_violation() {
         own.Size = 1;
         // SAFETY: the wrong attributes are what is tried.
         unsafe {
-            call_unsafe_wdf_function_binding!(WdfDeviceInitSetRequestAttributes, init, &raw mut own)
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceInitSetRequestAttributes,
+                init,
+                &raw mut own
+            );
         };
     });
     assert!(

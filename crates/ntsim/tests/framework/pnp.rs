@@ -528,7 +528,7 @@ impl Rules {
             "ReleaseHardware" => assert!(self.prepared.replace(false) && !self.in_d0.get()),
             "D0Entry" => assert!(self.prepared.get() && !self.in_d0.replace(true)),
             "D0Exit" => {
-                assert!(self.prepared.get() && self.in_d0.replace(false) && !self.io_running.get())
+                assert!(self.prepared.get() && self.in_d0.replace(false) && !self.io_running.get());
             }
             "SelfManagedIoInit" => {
                 assert!(

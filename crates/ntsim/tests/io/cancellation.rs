@@ -30,7 +30,7 @@ fn reads_are_cancelable() {
     default_queue(queue_config(PARALLEL));
     on("read", |_, request, _| mark(request));
     on("cancel", |request, _, _| {
-        complete(request, STATUS_CANCELLED)
+        complete(request, STATUS_CANCELLED);
     });
 }
 
@@ -121,7 +121,7 @@ fn marking_a_cancelled_request_calls_the_driver_or_fails() {
                     let requests = kept();
                     keep("read", &requests);
                     on("cancel", |request, _, _| {
-                        complete(request, STATUS_CANCELLED)
+                        complete(request, STATUS_CANCELLED);
                     });
                     let file = process.open(&INTERFACE).expect("opens");
                     let pending = file.start_read(1).expect("starts");

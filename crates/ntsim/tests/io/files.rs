@@ -102,7 +102,7 @@ fn a_create_that_fails_has_neither_cleanup_nor_close() {
         || {
             with_files(Class::WdfFileObjectWdfCannotUseFsContexts);
             on("create", |_, request, _| {
-                complete(request, STATUS_UNSUCCESSFUL)
+                complete(request, STATUS_UNSUCCESSFUL);
             });
         },
         |bench| {

@@ -693,7 +693,7 @@ fn a_drained_queue_finishes_what_it_has_and_accepts_nothing() {
                     queue,
                     Some(queue_state),
                     std::ptr::null_mut()
-                )
+                );
             });
             assert_eq!(file.write(&[2]), Err(STATUS_INVALID_DEVICE_STATE));
             assert_eq!(take_log().len(), 0, "one request is left");
@@ -717,7 +717,7 @@ fn a_purged_queue_cancels_what_waits_and_what_is_cancelable() {
                 );
             });
             on("cancel", |request, _, _| {
-                complete(request, STATUS_CANCELLED)
+                complete(request, STATUS_CANCELLED);
             });
         },
         |bench| {
@@ -1222,7 +1222,7 @@ fn a_stop_with_a_callback_tells_when_the_driver_owns_nothing() {
                     queue,
                     Some(queue_state),
                     std::ptr::null_mut()
-                )
+                );
             });
             assert_eq!(take_log().len(), 0);
             as_driver(|| complete(request, STATUS_SUCCESS));
@@ -1271,7 +1271,7 @@ fn a_purged_queue_that_is_started_again_works_as_before() {
                 assert_eq!(status, STATUS_SUCCESS);
             });
             on("cancel", |request, _, _| {
-                complete(request, STATUS_CANCELLED)
+                complete(request, STATUS_CANCELLED);
             });
         },
         |bench| {

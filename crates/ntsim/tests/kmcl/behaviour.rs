@@ -441,7 +441,7 @@ fn disable_waits_for_outstanding_incoming_packets() {
                     kept.get(),
                     std::ptr::null_mut(),
                     0
-                ))
+                ));
             });
         });
         fixture.disable();
@@ -658,7 +658,7 @@ fn a_channel_with_a_pnp_target_waits_for_the_offer() {
                 kmcl!(VmbChannelGetInterfaceInstance(
                     fixture.channel,
                     &raw mut instance
-                ))
+                ));
             });
             assert_eq!(instance.Data1, INSTANCE.Data1);
             fixture.finish();

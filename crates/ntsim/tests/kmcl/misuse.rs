@@ -512,7 +512,7 @@ fn nothing_that_waits_for_callbacks_is_called_from_one() {
         || backends::echo,
         |fixture| {
             set_hooks(|hooks| {
-                hooks.started = Some(Rc::new(|channel| kmcl!(VmbChannelPause(channel))))
+                hooks.started = Some(Rc::new(|channel| kmcl!(VmbChannelPause(channel))));
             });
             fixture.open();
         },
@@ -548,7 +548,7 @@ fn nothing_that_waits_for_callbacks_is_called_from_one() {
         || backends::echo,
         |fixture| {
             set_hooks(|hooks| {
-                hooks.suspend = Some(Rc::new(|channel| kmcl!(VmbChannelStart(channel))))
+                hooks.suspend = Some(Rc::new(|channel| kmcl!(VmbChannelStart(channel))));
             });
             fixture.open();
             fixture.disable();

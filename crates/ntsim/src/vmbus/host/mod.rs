@@ -827,7 +827,7 @@ impl HostBuffer {
     pub fn read(&self, offset: usize, length: usize) -> Result<Vec<u8>, HostError> {
         let mut bytes = vec![0; length];
         self.each_part(offset, length, |view, at, range| {
-            view.read(at, &mut bytes[range])
+            view.read(at, &mut bytes[range]);
         })?;
         Ok(bytes)
     }

@@ -487,7 +487,7 @@ fn completion(
                         outgoing::complete(&outgoing, STATUS_SUCCESS, reply);
                     } else {
                         outgoing::at_some_irql(|| {
-                            outgoing::complete(&outgoing, STATUS_SUCCESS, reply)
+                            outgoing::complete(&outgoing, STATUS_SUCCESS, reply);
                         });
                     }
                 });

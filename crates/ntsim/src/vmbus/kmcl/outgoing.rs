@@ -774,7 +774,7 @@ pub(super) fn fail_all(channel: &Rc<Channel>, disconnected: bool) {
                 at_some_irql(|| complete(&packet, status, None));
             }
             Some(Transaction::Synchronous(request)) => {
-                request.finish(channel, STATUS_DEVICE_REMOVED)
+                request.finish(channel, STATUS_DEVICE_REMOVED);
             }
             Some(Transaction::Abandoned) => {}
         }
