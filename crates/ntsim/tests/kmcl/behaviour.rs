@@ -1202,10 +1202,8 @@ fn a_gpadl_is_memory_that_both_sides_use_and_its_deletion_waits_for_the_host() {
         );
         wait_for(fixture.system, "completed 0x0");
         // SAFETY: as above.
-        assert_eq!(
-            unsafe { std::slice::from_raw_parts(start.add(4990), 4) },
-            b"host"
-        );
+        let found = unsafe { std::slice::from_raw_parts(start.add(4990), 4) };
+        assert_eq!(found, b"host");
         fixture.finish();
     });
 }
@@ -1284,10 +1282,8 @@ fn external_data_by_page_frames_reaches_the_host() {
         assert_eq!(status, STATUS_SUCCESS);
         wait_for(fixture.system, "completed 0x0");
         // SAFETY: as above.
-        assert_eq!(
-            unsafe { std::slice::from_raw_parts(start, 13) },
-            b"from the host"
-        );
+        let found = unsafe { std::slice::from_raw_parts(start, 13) };
+        assert_eq!(found, b"from the host");
         fixture.finish();
     });
 }
