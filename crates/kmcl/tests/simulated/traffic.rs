@@ -60,6 +60,9 @@ fn a_packet_sent_again_in_its_completion_takes_no_entry_from_the_list() {
                     completes_inside_send,
                     ..KmclBehaviour::default()
                 },
+                // A completion that runs inside of the send sends again there, twenty deep: more
+                // than a kernel stack has for an unoptimised build.
+                kernel_stack: 128 << 10,
                 ..Config::with_seed(seed)
             };
             run(config, options, backends::echo, |guest| {
