@@ -36,7 +36,7 @@ unsafe extern "C" {
 /// The readme's example is compiled with the tests of documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+mod readme {}
 
 /// Whether a status is a success (`0` to `0x3FFF_FFFF`) or informational (`0x4000_0000` to
 /// `0x7FFF_FFFF`).

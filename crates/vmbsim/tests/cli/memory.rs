@@ -71,6 +71,7 @@ fn there_are_no_more_threads_than_processors() {
         std::thread::sleep(Duration::from_millis(1));
     }
     let processors = std::thread::available_parallelism().unwrap().get() as u64;
-    // The first thread, and for each job one that hands out and one for its machine.
-    assert!((2..=1 + 2 * processors).contains(&most), "{most} threads");
+    // The first thread, and for each job one that hands out, one for its machine, and perhaps the
+    // last machine's, which the system has not taken away yet.
+    assert!((2..=1 + 3 * processors).contains(&most), "{most} threads");
 }
