@@ -9,6 +9,8 @@
 //!
 //! The tests compare each declaration with what the real crate generates, and the kernel's part
 //! with `windows-sys` too.
+// The readme's example is compiled with the tests of documentation.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![no_std]
 
 pub use self::constants::*;
@@ -32,11 +34,6 @@ unsafe extern "C" {
     #[allow(non_upper_case_globals, reason = "the framework's name")]
     pub static mut WdfDriverGlobals: PWDF_DRIVER_GLOBALS;
 }
-
-/// The readme's example is compiled with the tests of documentation.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-mod readme {}
 
 /// Whether a status is a success (`0` to `0x3FFF_FFFF`) or informational (`0x4000_0000` to
 /// `0x7FFF_FFFF`).
