@@ -287,13 +287,17 @@ impl Machine {
             return Err(StartError::addresses());
         }
         trap::install();
-        let name = format!("machine, seed {}", config.seed);
+        let seed = config.seed;
+        let name = format!("machine, seed {seed}");
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn(move || Self::run_here(config, program));
         match thread.map_err(StartError::Thread)?.join() {
             Ok(report) => report,
-            Err(payload) => std::panic::resume_unwind(payload),
+            Err(payload) => {
+                eprintln!("the machine had seed {seed}{Repeat}");
+                std::panic::resume_unwind(payload)
+            }
         }
     }
 

@@ -278,3 +278,33 @@ fn a_bug_check_leaves_a_whole_trace() {
     assert_eq!(text.matches("\"ExFreePoolWithTag\"").count(), 2, "{text}");
     assert_eq!(text.matches("\"driver\"").count(), 1, "{text}");
 }
+
+/// A test's own assertion that fails in the machine ends with the command too: for the test's
+/// standard error.
+#[test]
+fn a_failed_assertion_in_a_machine_ends_with_the_command() {
+    const CHILD: &str = "NTSIM_TEST_FAILS_AN_ASSERTION";
+    if std::env::var_os(CHILD).is_some() {
+        Machine::run(Config::with_seed(5), |_: &System| panic!("the test's own")).expect_finished();
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args([
+            "--exact",
+            "a_failed_assertion_in_a_machine_ends_with_the_command",
+            "--nocapture",
+        ])
+        .env(CHILD, "1")
+        .output()
+        .expect("this program runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(text.contains("the test's own"), "{text}");
+    assert!(
+        text.contains(
+            "the machine had seed 5\nrepeat with: cargo test -p ntsim --test reports -- --exact \
+             a_failed_assertion_in_a_machine_ends_with_the_command"
+        ),
+        "{text}"
+    );
+}
