@@ -33,8 +33,6 @@ pub fn cargo_rustc(package: &str, target: &Path) -> Command {
         .args(["--config", "profile.release.panic='abort'"])
         .args(["--config", "profile.release.lto=false"])
         .args(["--config", "profile.release.codegen-units=1"])
-        // As for Windows: a kernel image has nothing to unwind into.
-        .args(["--config", "profile.release.panic=\"abort\""])
         .arg("--target-dir")
         .arg(target);
     command
