@@ -104,8 +104,8 @@ pub enum Outcome<R> {
 pub enum StartError {
     /// Not enough address space.
     #[error(
-        "a simulated machine needs {} MiB of address space and gets less; see `ulimit -v`, and give more with \
-         `ulimit -v unlimited`",
+        "a simulated machine needs {} MiB of address space beside the program's own, and gets less; \
+         see `ulimit -v`, and give more with `ulimit -v unlimited`",
         needed >> 20
     )]
     AddressSpace {

@@ -340,7 +340,8 @@ fn run_explore(arguments: &ExploreArguments) -> Result<Finding, Error> {
     let failure = explore::explore(first, seeds, count(processors), count(jobs))?;
     let Some((seed, problem)) = failure else {
         Place::Output.print_report(&format!(
-            "{seeds} seeds from {first}: no bug check, no leak, no hang\n"
+            "{} from {first}: no bug check, no leak, no hang\n",
+            counted(seeds, "seed", "seeds")
         ))?;
         return Ok(Finding::None);
     };
@@ -423,15 +424,8 @@ impl TransferArguments {
         let length = plan.total.map_or_else(String::new, |total| {
             format!(" ({})", counted(total, "byte", "bytes"))
         });
-        let parameter = plan.raised_maximum().map_or_else(String::new, |size| {
-            format!(
-                "; the driver's parameter MaximumMessageSize is raised from {} to {}",
-                grouped(DEFAULT_MAXIMUM_MESSAGE_SIZE as u64),
-                grouped(size as u64)
-            )
-        });
         format!(
-            "cargo sim: sends {what}{length} through the driver vmbchan in a simulated guest, seed {}{parameter}\n",
+            "cargo sim: sends {what}{length} through vmbchan, seed {}\n",
             self.seed
         )
     }

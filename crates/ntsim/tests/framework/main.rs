@@ -7,3 +7,5 @@ mod locks;
 mod objects;
 mod pnp;
 mod small;
+#[cfg(target_arch = "x86_64")]
+mod traps;

@@ -81,15 +81,12 @@ fn what_wraps_is_refused_as_it_is() {
 #[test]
 fn a_raised_parameter_of_the_driver_is_named() {
     let raised = ["--input", "/dev/null", "--message-size", "65536"];
-    let result = vmbsim(raised);
-    for text in [stderr(&result), stdout(&result)] {
-        assert!(text.contains("MaximumMessageSize"), "{text}");
-        assert!(text.contains("65,536") && text.contains("16,384"), "{text}");
-    }
+    let text = stdout(&vmbsim(raised));
+    assert!(text.contains("MaximumMessageSize"), "{text}");
+    assert!(text.contains("65,536") && text.contains("16,384"), "{text}");
     assert_eq!(json(&raised).1["maximum_message_size"], 65536);
     let usual = ["--input", "/dev/null", "--message-size", "16384"];
     let result = vmbsim(usual);
-    assert!(!stderr(&result).contains("MaximumMessageSize"));
     assert!(!stdout(&result).contains("MaximumMessageSize"));
     assert_eq!(json(&usual).1["maximum_message_size"], 16384);
 }
