@@ -1,6 +1,6 @@
 //! The command line: limits, help, and what is refused.
 
-use crate::program::{code, json, refused, stderr, stdout, vmbsim};
+use crate::program::{code, json, refused, stdout, vmbsim};
 
 #[test]
 fn each_number_out_of_its_limits_is_refused_with_option_limits_and_value() {
