@@ -16,7 +16,7 @@ use ntsim::trace_events::TraceSink;
 use crate::report::{Finding, Summary, counted, grouped};
 use crate::source::{Source, SourceError};
 use crate::target::{Shared, Target};
-use crate::transfer::{self, DEFAULT_MAXIMUM_MESSAGE_SIZE, End, MAXIMUM_MESSAGE_SIZE, Plan};
+use crate::transfer::{self, End, MAXIMUM_MESSAGE_SIZE, Plan};
 use crate::{explore, protocol, stop};
 
 /// Boots a simulated Hyper-V guest, loads the driver vmbchan, sends data through it to the host and
