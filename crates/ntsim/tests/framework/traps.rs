@@ -35,15 +35,15 @@ fn traps_in_callbacks_are_bug_checks_with_the_callbacks_place() {
 }
 
 #[inline(never)]
-fn uses_stack() {
-    let mut bytes = [[0_u8; 16 << 10]; 4];
+fn uses_stack<const BYTES: usize>() {
+    let mut bytes = [0_u8; BYTES];
     black_box(&mut bytes);
 }
 
 #[test]
 fn a_callback_that_uses_too_much_stack_overflows_it() {
     for callback in ["DeviceAdd", "PrepareHardware", "D0Entry"] {
-        let check = breaks(move || in_callback(callback, |_| uses_stack()));
+        let check = breaks(move || in_callback(callback, |_| uses_stack::<{ 64 << 10 }>()));
         assert_eq!(
             (check.code, check.parameters[0]),
             (StopCode::UNEXPECTED_KERNEL_MODE_TRAP, 8),
