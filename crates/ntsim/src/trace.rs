@@ -103,7 +103,7 @@ impl Trace {
     /// innermost first.
     pub(crate) fn from_addresses(instruction: usize, callers: &[usize]) -> Self {
         // What follows looks for the call before a return address: this is no return address.
-        let mut frames = vec![instruction + 1];
+        let mut frames = vec![instruction.wrapping_add(1)];
         frames.extend(callers);
         Self { frames }
     }

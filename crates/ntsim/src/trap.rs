@@ -217,6 +217,22 @@ impl Interrupted {
         let mut callers = [0; FRAMES];
         let mut count = 0;
         let mut found = false;
+        if read::<1>(registers.instruction_pointer).is_none() {
+            // A call to where nothing is: the unwinder would look there too. Who called is on top
+            // of the stack.
+            if let Some(caller) = read(registers.stack_pointer) {
+                callers[0] = usize::from_ne_bytes(caller);
+                count = 1;
+            }
+            return Self {
+                signal,
+                code,
+                address,
+                registers,
+                callers,
+                count,
+            };
+        }
         // SAFETY: the unwinder itself takes no lock that the interrupted code, a driver's, could
         // hold.
         unsafe {
@@ -293,7 +309,9 @@ extern "C" fn on_fault(
     // SAFETY: the system calls an `SA_SIGINFO` handler with a valid `ucontext_t`.
     let machine = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     let registers = Registers::of(machine);
-    if let Some((kernel, handler)) = interrupted_machine(&registers)
+    // A fault while another is written down ends the process: there is no end to it otherwise.
+    if !STOPPED.get()
+        && let Some((kernel, handler)) = interrupted_machine(&registers)
         && (signal != libc::SIGABRT || kernel.sched.is_stopped() || driver_runs(kernel))
     {
         // SAFETY: the arguments are the handler's own.
@@ -414,20 +432,30 @@ mod status {
 /// Prefixes that change neither which instruction it is nor what it does wrong.
 const PREFIXES: [u8; 7] = [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66];
 
-/// The first bytes of an instruction without its prefixes, where it can be read.
-fn instruction_bytes(at: usize) -> [u8; 2] {
-    let mut bytes = [0; 8];
+/// Memory, where it can be read. Runs in a signal handler.
+fn read<const BYTES: usize>(at: usize) -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     let local = libc::iovec {
         iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: bytes.len(),
+        iov_len: BYTES,
     };
     let remote = libc::iovec {
         iov_base: std::ptr::without_provenance_mut(at),
-        iov_len: bytes.len(),
+        iov_len: BYTES,
     };
     // SAFETY: the call writes at most `bytes`, and answers with an error if the other range cannot
     // be read.
-    unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+    let read = unsafe {
+        libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+    };
+    usize::try_from(read)
+        .is_ok_and(|read| read == BYTES)
+        .then_some(bytes)
+}
+
+/// The first bytes of an instruction without its prefixes, where it can be read.
+fn instruction_bytes(at: usize) -> [u8; 2] {
+    let bytes: [u8; 8] = read(at).unwrap_or_default();
     let code = bytes
         .iter()
         .position(|byte| !PREFIXES.contains(byte) && !(0x40..0x50).contains(byte))

@@ -322,3 +322,14 @@ fn flags_that_a_driver_has_set_are_gone_after_its_trap() {
     });
     assert_exception(&check, 0x8000_0004);
 }
+
+#[test]
+fn a_call_to_where_no_code_is_is_a_fault() {
+    for address in [usize::MAX, 8, 0x5000_0000_0000] {
+        let check = broken(move || {
+            // SAFETY: a function pointer is as large as an address; the call faults.
+            unsafe { std::mem::transmute::<usize, extern "C" fn()>(black_box(address))() };
+        });
+        assert_ne!(check.code, StopCode::RUST_PANIC, "{address:#x}: {check}");
+    }
+}

@@ -74,7 +74,14 @@ impl Target {
                 let file = File::options().write(true).open(path)?;
                 Kind::Direct(BufWriter::with_capacity(BUFFER_BYTES, file))
             }
-            None => Self::beside(path, Permissions::from_mode(0o666))?,
+            // A link to a file that does not exist is one to the file that is to be made.
+            None => match path.read_link() {
+                Ok(linked) => {
+                    let folder = path.parent().unwrap_or(Path::new(""));
+                    Self::beside(&folder.join(linked), Permissions::from_mode(0o666))?
+                }
+                Err(_) => Self::beside(path, Permissions::from_mode(0o666))?,
+            },
         };
         Ok(Self { name, kind })
     }

@@ -158,3 +158,14 @@ fn the_output_keeps_the_permissions_and_the_link_of_what_it_replaces() {
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
 }
+
+#[test]
+fn a_link_to_a_file_that_is_not_there_yet_stays_a_link() {
+    let place = Place::new();
+    let link = place.path("link");
+    std::os::unix::fs::symlink("made", &link).unwrap();
+    let output = vmbsim(["--input", "/dev/null", "--output", &text(&link)]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::read(place.path("made")).unwrap(), b"");
+}
