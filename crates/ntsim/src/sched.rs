@@ -863,15 +863,7 @@ impl Scheduler {
             .values()
             .find(|other| Self::ended_key(other.id) == key);
         let name = self.names.borrow().get(&key).map(|name| name());
-        let called = context
-            .frames
-            .borrow()
-            .iter()
-            .rev()
-            .find_map(|frame| match frame {
-                Frame::Export(name) => Some(*name),
-                Frame::Driver(..) => None,
-            });
+        let called = context.last_export();
         let what = match (ended, name, called) {
             (Some(other), _, _) => format!("the end of {}", other.name),
             (None, Some(name), _) => name,

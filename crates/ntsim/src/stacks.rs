@@ -111,7 +111,7 @@ struct Part {
     limit: usize,
 }
 
-// SAFETY: `on` makes parts of mapped stacks only, with their guard at the limit and at least
+// SAFETY: this module makes parts of mapped stacks only, with their guard at the limit and at least
 // `LEAST` bytes above it; the real end of the stack is the guard, which catches what goes deeper,
 // so that fewer than `MIN_STACK_SIZE` bytes are sound.
 unsafe impl Stack for Part {

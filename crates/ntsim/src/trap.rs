@@ -312,7 +312,7 @@ extern "C" fn on_fault(
     // A fault while another is written down ends the process: there is no end to it otherwise.
     if !STOPPED.get()
         && let Some((kernel, handler)) = interrupted_machine(&registers)
-        && (signal != libc::SIGABRT || kernel.sched.is_stopped() || driver_runs(kernel))
+        && (signal != libc::SIGABRT || kernel.sched.is_stopped() || kernel.sched.driver_runs())
     {
         // SAFETY: the arguments are the handler's own.
         let interrupted = unsafe { Interrupted::new(signal, info, registers) };
@@ -329,11 +329,6 @@ extern "C" fn on_fault(
     // Not ours: let the default action end the process, with the instruction that faults run again.
     // SAFETY: setting a signal back to its default action has no precondition.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
-}
-
-/// Whether a driver's own code runs. Asked in signal handlers, which may interrupt anything.
-fn driver_runs(kernel: &Kernel) -> bool {
-    kernel.sched.driver_runs()
 }
 
 /// Some processor time has passed.
@@ -353,7 +348,7 @@ extern "C" fn on_tick(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
         return;
     }
     if let Some((kernel, handler)) = interrupted_machine(&registers)
-        && driver_runs(kernel)
+        && kernel.sched.driver_runs()
     {
         // SAFETY: the arguments are the handler's own.
         let interrupted = unsafe { Interrupted::new(signal, info, registers) };

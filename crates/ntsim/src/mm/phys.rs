@@ -303,14 +303,30 @@ impl Physical {
 
 /// Reserves addresses that nothing is mapped at.
 pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: a new private mapping at an address of the system's choice touches no existing
-    // memory.
+    reserve_with(0, bytes, 0)
+}
+
+/// Reserves addresses at a place, if nothing is mapped there.
+pub(crate) fn reserve_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
+    let base = reserve_with(address, bytes, libc::MAP_FIXED_NOREPLACE)?;
+    if base.addr().get() != address {
+        // A kernel older than 4.17 takes the address as a hint.
+        // SAFETY: the mapping was made just now, and nobody knows it.
+        unsafe { libc::munmap(base.as_ptr().cast(), bytes) };
+        return None;
+    }
+    Some(base)
+}
+
+/// `flags` must not let the mapping replace another: none, or `MAP_FIXED_NOREPLACE`.
+fn reserve_with(address: usize, bytes: usize, flags: libc::c_int) -> Option<NonNull<u8>> {
+    // SAFETY: a new private mapping that replaces none touches no existing memory.
     let result = unsafe {
         libc::mmap(
-            std::ptr::null_mut(),
+            std::ptr::with_exposed_provenance_mut(address),
             bytes,
             libc::PROT_NONE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | flags,
             -1,
             0,
         )
@@ -319,35 +335,6 @@ pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
         return None;
     }
     NonNull::new(result.cast())
-}
-
-/// Reserves addresses at a place, if nothing is mapped there.
-pub(crate) fn reserve_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: `MAP_FIXED_NOREPLACE` touches no existing memory.
-    let result = unsafe {
-        libc::mmap(
-            std::ptr::with_exposed_provenance_mut(address),
-            bytes,
-            libc::PROT_NONE,
-            libc::MAP_PRIVATE
-                | libc::MAP_ANONYMOUS
-                | libc::MAP_NORESERVE
-                | libc::MAP_FIXED_NOREPLACE,
-            -1,
-            0,
-        )
-    };
-    if result == libc::MAP_FAILED {
-        return None;
-    }
-    let base = NonNull::new(result.cast::<u8>())?;
-    if base.addr().get() != address {
-        // A kernel older than 4.17 takes the address as a hint.
-        // SAFETY: the mapping was made just now, and nobody knows it.
-        unsafe { libc::munmap(result, bytes) };
-        return None;
-    }
-    Some(base)
 }
 
 /// The page frames behind a range of the guest's addresses; none if part of the range is not the
