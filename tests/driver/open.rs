@@ -46,6 +46,24 @@ fn guests(
     }
 }
 
+/// Runs a guest whose host opens the channel after a while; the driver waits for 50 ms.
+fn opened_after(delay: Duration, program: impl FnOnce(&Guest<'_>) + Send + Copy + 'static) {
+    for seed in 1..=9 {
+        let offer = Offer {
+            answers_open_after: delay,
+            ..Offer::new(INTERFACE_TYPE, INSTANCE)
+        };
+        run_with(
+            config(seed),
+            &[("OpenTimeout", 50)],
+            offer,
+            backends::echo,
+            program,
+        )
+        .expect_finished();
+    }
+}
+
 /// Has a program wait for everything that can be waited for; it ends with `expected`.
 fn wait_for_all(guest: &Guest<'_>, expected: NTSTATUS) -> ntsim::machine::Thread {
     guest.system.spawn_process("waiter", move |process| {
@@ -102,53 +120,27 @@ fn what_waits_for_a_host_that_does_not_open_the_channel_ends_after_the_timeout()
 
 #[test]
 fn a_host_that_opens_the_channel_too_late_still_serves_the_same_handles() {
-    for seed in 1..=9 {
-        let offer = Offer {
-            answers_open_after: Duration::from_millis(80),
-            ..Offer::new(INTERFACE_TYPE, INSTANCE)
-        };
-        run_with(
-            config(seed),
-            &[("OpenTimeout", 50)],
-            offer,
-            backends::echo,
-            |guest| {
-                guest.program(|process, file| {
-                    assert_eq!(file.read(8), Err(STATUS_IO_TIMEOUT));
-                    assert_eq!(info(file).state, State::Unanswered as u32);
-                    wait_for(process, file, State::Open);
-                    assert_eq!(file.write(&message(1, 8)), Ok(8));
-                    assert!(same(&file.read(8).expect("the echo"), &message(1, 8)));
-                });
-            },
-        )
-        .expect_finished();
-    }
+    opened_after(Duration::from_millis(80), |guest| {
+        guest.program(|process, file| {
+            assert_eq!(file.read(8), Err(STATUS_IO_TIMEOUT));
+            assert_eq!(info(file).state, State::Unanswered as u32);
+            wait_for(process, file, State::Open);
+            assert_eq!(file.write(&message(1, 8)), Ok(8));
+            assert!(same(&file.read(8).expect("the echo"), &message(1, 8)));
+        });
+    });
 }
 
 #[test]
 fn requests_wait_for_a_host_that_opens_the_channel_late() {
-    for seed in 1..=9 {
-        let offer = Offer {
-            answers_open_after: Duration::from_millis(20),
-            ..Offer::new(INTERFACE_TYPE, INSTANCE)
-        };
-        run_with(
-            config(seed),
-            &[("OpenTimeout", 50)],
-            offer,
-            backends::echo,
-            |guest| {
-                guest.program(|_, file| {
-                    assert_eq!(info(file).state, State::Connecting as u32);
-                    let read = file.start_read(8).expect("a request");
-                    assert_eq!(file.write(&message(1, 8)), Ok(8));
-                    assert!(same(&read.wait().data, &message(1, 8)));
-                });
-            },
-        )
-        .expect_finished();
-    }
+    opened_after(Duration::from_millis(20), |guest| {
+        guest.program(|_, file| {
+            assert_eq!(info(file).state, State::Connecting as u32);
+            let read = file.start_read(8).expect("a request");
+            assert_eq!(file.write(&message(1, 8)), Ok(8));
+            assert!(same(&read.wait().data, &message(1, 8)));
+        });
+    });
 }
 
 #[test]
