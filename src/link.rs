@@ -144,14 +144,16 @@ impl Link {
 
     /// The channel is there, or is not any more.
     pub fn set_sender(&self, sender: Option<Sender<Port>>, irql: &mut impl Irql) {
-        let old = core::mem::replace(&mut *self.sender.lock(irql), sender);
+        let old = self
+            .sender
+            .with(irql, |kept, _| core::mem::replace(kept, sender));
         drop(old);
     }
 
     /// Forgets the messages that nobody has read.
     pub fn forget_messages(&self, irql: &mut impl Irql) {
         loop {
-            let message = self.inbox.lock(irql).pop();
+            let message = self.inbox.with(irql, |inbox, _| inbox.pop());
             let Some(message) = message else { return };
             self.discard(message, irql);
         }
@@ -206,7 +208,7 @@ impl Link {
         message.session = now.session;
         let (completion, disposition) = packet.detach();
         message.completion = completion;
-        self.inbox.lock(irql).push(message);
+        self.inbox.with(irql, |inbox, _| inbox.push(message));
         self.deliver_waiting(irql);
         disposition
     }
@@ -272,11 +274,11 @@ impl Link {
         let now = self.sessions.now();
         let lookaside = self
             .sender
-            .lock(irql)
-            .as_ref()
-            .and_then(Sender::lookaside_counters)
+            .with(irql, |sender, _| {
+                sender.as_ref().and_then(Sender::lookaside_counters)
+            })
             .unwrap_or_default();
-        let messages_waiting = self.inbox.lock(irql).count();
+        let messages_waiting = self.inbox.with(irql, |inbox, _| inbox.count());
         Info {
             version: Info::VERSION,
             size: {
@@ -322,13 +324,13 @@ impl Link {
     /// keeps the order.
     fn deliver_now(&self, irql: &mut Dispatch<'_>) {
         loop {
-            let message = self.inbox.lock(irql).pop();
+            let message = self.inbox.with(irql, |inbox, _| inbox.pop());
             let now = self.sessions.now();
             match message {
                 Some(message) if message.session != now.session => self.discard(message, irql),
                 Some(message) => {
                     let Some(reader) = self.reads.pop(irql) else {
-                        self.inbox.lock(irql).put_back(message);
+                        self.inbox.with(irql, |inbox, _| inbox.put_back(message));
                         break;
                     };
                     self.hand_over(message, reader, irql);
@@ -344,7 +346,7 @@ impl Link {
         }
         // A channel that is being closed waits for the completions. The messages can still be read.
         while self.sessions.now().state != State::Open {
-            let completion = self.inbox.lock(irql).take_completion();
+            let completion = self.inbox.with(irql, |inbox, _| inbox.take_completion());
             let Some(completion) = completion else { break };
             completion.complete(&[]);
         }
@@ -375,7 +377,7 @@ impl Link {
                 reader.complete(Status::SUCCESS, length);
             }
             Err(status) => {
-                self.inbox.lock(irql).put_back(message);
+                self.inbox.with(irql, |inbox, _| inbox.put_back(message));
                 reader.complete(status, 0);
             }
         }
@@ -443,7 +445,7 @@ impl Link {
             self.outgoing.put(message, irql);
             return request.complete(status, 0);
         }
-        let sender = self.sender.lock(irql).clone();
+        let sender = self.sender.with(irql, |sender, _| sender.clone());
         let Some(sender) = sender else {
             self.outgoing.put(message, irql);
             return request.complete(Status(STATUS_DEVICE_NOT_CONNECTED), 0);

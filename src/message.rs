@@ -181,22 +181,21 @@ impl Buffers {
     ///
     /// [`Shortage`].
     pub fn take(&self, irql: &mut impl Irql) -> Result<PoolBox<Message>, Shortage> {
-        let free = {
-            let mut free = self.free.lock(irql);
+        let free = self.free.with(irql, |free, _| {
             if free.in_use >= self.limit {
                 return Err(Shortage::Limit);
             }
             free.in_use = free.in_use.saturating_add(1);
-            free.stack.pop()
-        };
+            Ok(free.stack.pop())
+        })?;
         if let Some(message) = free {
             self.hits.one();
             return Ok(message);
         }
         self.misses.one();
         self.allocate(irql).ok_or_else(|| {
-            let mut free = self.free.lock(irql);
-            free.in_use = free.in_use.saturating_sub(1);
+            self.free
+                .with(irql, |free, _| free.in_use = free.in_use.saturating_sub(1));
             Shortage::Memory
         })
     }
@@ -216,11 +215,10 @@ impl Buffers {
     pub fn put(&self, mut message: PoolBox<Message>, irql: &mut impl Irql) {
         message.length = 0;
         let completion = message.completion.take();
-        {
-            let mut free = self.free.lock(irql);
+        self.free.with(irql, |free, _| {
             free.stack.push(message);
             free.in_use = free.in_use.saturating_sub(1);
-        }
+        });
         // Only now, without the lock: the host's next message may come at once, and finds the
         // buffer free.
         drop(completion);
@@ -228,7 +226,7 @@ impl Buffers {
 
     /// How many are in use.
     pub fn in_use(&self, irql: &mut impl Irql) -> u32 {
-        self.free.lock(irql).in_use
+        self.free.with(irql, |free, _| free.in_use)
     }
 
     /// How often a buffer was at hand.

@@ -292,7 +292,7 @@ unsafe fn with_channel<D: DeviceEvents>(
     unsafe {
         at_passive(device, |kept: &Kept<D>, irql| {
             kept.channel
-                .with(irql, |channel, irql| run(&kept.events, channel, irql))
+                .with(irql, |channel, irql| run(&kept.events, channel, irql))?
         })
     }
 }

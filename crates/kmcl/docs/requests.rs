@@ -329,12 +329,12 @@ impl Link {
     }
 
     fn deliver(&self, irql: &mut impl Irql) {
-        let mut letter = self.letter.lock(irql);
-        if letter.is_some()
-            && let Some(reader) = self.reads.pop()
-            && let Some(Letter { bytes, length }) = letter.take()
-        {
-            drop(letter); // no request is completed under a spin lock
+        let both = self.letter.with(irql, |letter, _| {
+            letter.as_ref()?;
+            Some((self.reads.pop()?, letter.take()?))
+        });
+        // No request is completed under a spin lock.
+        if let Some((reader, Letter { bytes, length })) = both {
             reader.answer(bytes.get(..length).unwrap_or(&[]));
         }
     }
@@ -378,7 +378,7 @@ fn submit(link: &PoolArc<Link>, request: Request, is_question: bool, irql: &mut 
 /// Sends what waits, as long as there is a channel and a packet for it.
 fn send_waiting(link: &PoolArc<Link>, irql: &mut impl Irql) {
     loop {
-        let sender = link.sender.lock(irql).clone();
+        let sender = link.sender.with(irql, |sender, _| sender.clone());
         let Some(sender) = sender else { return };
         let Some(place) = Place::take(link) else {
             return;
@@ -449,12 +449,12 @@ impl Handler for Client {
 
     fn started(&self, cx: &mut Context<'_, Self>) {
         let sender = cx.sender();
-        *self.0.sender.lock(cx.irql()) = Some(sender);
+        self.0.sender.with(cx.irql(), |kept, _| *kept = Some(sender));
         send_waiting(&self.0, cx.irql());
     }
 
     fn suspended(&self, cx: &mut Context<'_, Self>) {
-        let sender = self.0.sender.lock(cx.irql()).take();
+        let sender = self.0.sender.with(cx.irql(), |sender, _| sender.take());
         drop(sender);
     }
 
@@ -486,13 +486,17 @@ impl Handler for Client {
             length: 0,
         };
         letter.length = packet.payload().copy_to(&mut letter.bytes);
-        let mut place = self.0.letter.lock(cx.irql());
-        if place.is_some() || letter.length < packet.payload().len() {
-            drop(place);
+        let fits = letter.length == packet.payload().len();
+        let taken = self.0.letter.with(cx.irql(), |place, _| {
+            let free = place.is_none() && fits;
+            if free {
+                *place = Some(letter);
+            }
+            free
+        });
+        if !taken {
             return packet.complete(b"refused!"); // the host sends it again later, or not at all
         }
-        *place = Some(letter);
-        drop(place);
         self.0.deliver(cx.irql());
         packet.complete(b"received")
     }
@@ -534,8 +538,7 @@ impl Device {
         }?;
         channel.maximum_packet_size(256, irql)?.ring_pages(4, 4, irql)?;
         self.channel
-            .with(irql, |slot, _| *slot = ChannelSlot::Configured(channel));
-        Ok(())
+            .with(irql, |slot, _| *slot = ChannelSlot::Configured(channel))
     }
 }
 
@@ -591,7 +594,7 @@ unsafe extern "C" fn d0_entry(device: WDFDEVICE, _from: WDF_POWER_DEVICE_STATE) 
     unsafe {
         let device = context(device.cast());
         let _ = call_unsafe_wdf_function_binding!(WdfTimerStart, device.timer, -10_000 * i64::from(TICK));
-        status_of(device.channel.with(&mut Passive::assume(), ChannelSlot::enable))
+        status_of(device.channel.with(&mut Passive::assume(), ChannelSlot::enable).flatten())
     }
 }
 
@@ -601,9 +604,8 @@ unsafe extern "C" fn d0_exit(device: WDFDEVICE, _to: WDF_POWER_DEVICE_STATE) -> 
         let device = context(device.cast());
         let _ = call_unsafe_wdf_function_binding!(WdfTimerStop, device.timer, 1);
         // It does not wait for the host's answers: packets that the host has come back unanswered.
-        device.channel.with(&mut Passive::assume(), ChannelSlot::disable);
+        status_of(device.channel.with(&mut Passive::assume(), ChannelSlot::disable))
     }
-    STATUS_SUCCESS
 }
 
 unsafe extern "C" fn surprise_removal(device: WDFDEVICE) {
@@ -616,11 +618,11 @@ unsafe extern "C" fn surprise_removal(device: WDFDEVICE) {
 unsafe extern "C" fn release_hardware(device: WDFDEVICE, _translated: WDFCMRESLIST) -> NTSTATUS {
     // SAFETY: as above.
     let (device, mut irql) = unsafe { (context(device.cast()), Passive::assume()) };
-    device
+    let done = device
         .channel
         .with(&mut irql, |slot, _| *slot = ChannelSlot::Empty);
     device.link.end();
-    STATUS_SUCCESS
+    status_of(done)
 }
 
 unsafe extern "C" fn prepare_hardware(

@@ -51,14 +51,15 @@ use kmcl_sys::{
 };
 use wdk_sys::{GUID, NTSTATUS, PDEVICE_OBJECT, PVOID, STATUS_SUCCESS, UNICODE_STRING};
 
+use crate::debugger::say;
 use crate::incoming::{Disposition, Incoming};
 use crate::interface::{Interface, routes};
 use crate::irql::{CallbackPassive, Dispatch, Passive, ReplyPassive, at_passive_level};
 use crate::lookaside::{Counters, LookasideList};
-use crate::mdl::Lent;
-use crate::packet::{Completed, Node, Sender, Transaction};
+use crate::packet::{Completed, Node, Sender, Spares, Transaction};
 use crate::pool::{InPool, OutOfMemory, PoolArc, Tag};
 use crate::readiness::Progress;
+use crate::request::Lent;
 use crate::status::{Error, Status, not_zero};
 use crate::sync::{Confined, Gate, NotForHandlers};
 
@@ -152,7 +153,7 @@ pub trait Handler: Send + Sync + Sized + 'static {
     /// The device was found and could not be connected to. KMCL says so only for a channel with
     /// [`target_pnp`](ChannelConfig::target_pnp): without one, a host that refuses looks like one
     /// that does not answer.
-    fn pnp_failure(&self, cx: &mut Context<'_, Self>, status: Status) {
+    fn pnp_failure(&self, cx: &mut Unconnected<'_, Self>, status: Status) {
         let _ = (cx, status);
     }
 }
@@ -216,6 +217,24 @@ impl<'c, H: Handler> Context<'c, H> {
     #[must_use]
     pub fn sender(&self) -> Sender<H> {
         Sender::new(self.shared.owner())
+    }
+}
+
+/// What [`Handler::pnp_failure`] is given: a witness of `PASSIVE_LEVEL`. The channel has not been
+/// opened, so there is nothing to ask it and nowhere to send.
+///
+/// # Invariants
+///
+/// It exists only inside that callback, on its stack.
+pub struct Unconnected<'c, H: Handler> {
+    irql: CallbackPassive<'c>,
+    channel: PhantomData<&'c Shared<H>>,
+}
+
+impl<'c, H: Handler> Unconnected<'c, H> {
+    /// The witness.
+    pub const fn irql(&mut self) -> &mut CallbackPassive<'c> {
+        &mut self.irql
     }
 }
 
@@ -303,6 +322,8 @@ pub(crate) struct Shared<H: Handler> {
     /// Memory of synchronous requests that failed, which the host may have until the channel is
     /// disabled.
     pub(crate) lent: Lent,
+    /// Packets in memory of the library's that wait to be used again.
+    pub(crate) spares: Spares,
     interface: ManuallyDrop<Interface>,
     /// What KMCL is given pointers to: no text says whether it copies them, so they stay until
     /// after the cleanup.
@@ -425,7 +446,7 @@ impl<H: Handler> Drop for Owned<H> {
     /// Cleans a disabled channel up.
     fn drop(&mut self) {
         if !at_passive_level() {
-            debug_assert!(false, "a channel is dropped above PASSIVE_LEVEL and leaks");
+            say(c"kmcl: a channel is dropped above PASSIVE_LEVEL and leaks\n");
             // With what it shares.
             core::mem::forget(self.shared.clone());
             return;
@@ -434,10 +455,13 @@ impl<H: Handler> Drop for Owned<H> {
         // cannot leave its thread (see `_confined`).
         let mut irql = unsafe { Passive::assume() };
         let shared = &self.shared;
+        // KMCL's callbacks have closed the first two, if they came; no text says that they must.
+        shared.gate.close(&mut irql);
+        shared.open.close(&mut irql);
         shared.packets.close(&mut irql);
         // SAFETY: the channel is allocated and disabled, and every packet is back, as is every call
         // of a completion routine: `packets` has run down. No other callback runs on a disabled
-        // channel, so nobody but this owner uses what is dropped here, once (senders find `packets`
+        // channel, so nobody but this owner uses what is dropped here, once (senders find the gates
         // closed).
         unsafe {
             call!(shared.table(), VmbChannelCleanup(shared.channel));
@@ -446,6 +470,8 @@ impl<H: Handler> Drop for Owned<H> {
         // What a request has left that ended after the channel was disabled. Senders may keep what
         // is shared, but not this.
         shared.lent.free(&mut irql);
+        // SAFETY: the channel is gone, and with it all that knew of its packets.
+        unsafe { shared.spares.free(&mut irql) };
     }
 }
 
@@ -499,6 +525,7 @@ impl Interface {
             handler: ManuallyDrop::new(handler),
             gpadls: crate::gpadl::List::new(),
             lent: Lent::new(),
+            spares: Spares::new(),
             interface: ManuallyDrop::new(self.clone()),
             callbacks: UnsafeCell::new(VMB_CHANNEL_STATE_CHANGE_CALLBACKS::default()),
             name: UnsafeCell::new(UNICODE_STRING::default()),
@@ -896,8 +923,12 @@ impl<H: Handler> Channel<H> {
     fn disable_now(&self, irql: &mut Passive<'_>) {
         // SAFETY: the channel is enabled; PASSIVE_LEVEL outside callbacks by the witness.
         unsafe { call!(self.owned.table(), VmbChannelDisable(self.owned.channel())) };
+        let shared = &self.owned.shared;
+        // KMCL's callbacks have closed both, if they came; no text says that they must.
+        shared.gate.close(irql);
+        shared.open.close(irql);
         // The host has let go of the channel.
-        self.owned.shared.lent.free(irql);
+        shared.lent.free(irql);
     }
 
     /// Pauses: nothing is received until [`Channel::start`]. Waits until every received packet is
@@ -1033,7 +1064,7 @@ impl<H: Handler> ChannelSlot<H> {
 impl<H: Handler> Drop for Channel<H> {
     fn drop(&mut self) {
         if !at_passive_level() {
-            debug_assert!(false, "a channel is dropped above PASSIVE_LEVEL and leaks");
+            say(c"kmcl: a channel is dropped above PASSIVE_LEVEL and leaks\n");
             return;
         }
         // SAFETY: PASSIVE_LEVEL as just read; an owner never runs in a channel callback, as it
@@ -1053,9 +1084,9 @@ impl<H: Handler> Drop for Channel<H> {
 /// `ChannelConfig::register` set, for the same handler type.
 #[inline]
 unsafe fn shared<'c, H: Handler>(channel: VMBCHANNEL) -> SharedRef<'c, H> {
-    // SAFETY: the channel is valid in its callback; its pointer was set before it was first
-    // enabled, to what is shared, whose owner is there until the channel has been disabled and
-    // cleaned up, after the callback.
+    // SAFETY: the channel is valid in its callback, so it has not been cleaned up; its pointer was
+    // set before it was first enabled, to what is shared, whose owner keeps it until the cleanup
+    // has returned.
     unsafe {
         SharedRef::new(NonNull::new_unchecked(
             routes::channel_pointer(channel).cast(),
@@ -1142,9 +1173,11 @@ unsafe extern "C" fn on_pnp_failure<H: Handler>(channel: VMBCHANNEL, status: NTS
     };
     // SAFETY: KMCL calls this at PASSIVE_LEVEL.
     let irql = unsafe { CallbackPassive::assume() };
-    shared
-        .handler
-        .pnp_failure(&mut Context { shared, irql }, Status(status));
+    let mut cx = Unconnected {
+        irql,
+        channel: PhantomData,
+    };
+    shared.handler.pnp_failure(&mut cx, Status(status));
     shared.progress.fail(Status(status));
 }
 

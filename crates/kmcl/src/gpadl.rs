@@ -53,12 +53,14 @@ enum Memory {
 struct Record {
     id: AtomicU32,
     live: AtomicBool,
-    memory: Memory,
+    /// Reached by the one [`Gpadl`] of this record alone: whoever deletes it needs only its handle.
+    memory: UnsafeCell<Memory>,
     /// The next in the channel's list; guarded by the list's lock.
     next: UnsafeCell<Option<PoolArc<Record>>>,
 }
 
-// SAFETY: `next` is reached only under the list's lock; the rest is shared as it is.
+// SAFETY: `next` is reached only under the list's lock, and `memory` only through the one `Gpadl`,
+// as its own borrow is; the rest is shared as it is.
 unsafe impl Send for Record {}
 // SAFETY: as above.
 unsafe impl Sync for Record {}
@@ -72,37 +74,40 @@ impl List {
     }
 
     fn push(&self, record: PoolArc<Record>, irql: &mut impl AtPassive) {
-        let mut head = self.0.lock(irql);
-        // SAFETY: the lock is held.
-        unsafe { *record.next.get() = head.take() };
-        *head = Some(record);
+        self.0.with(irql, |head, _| {
+            // SAFETY: the lock is held.
+            unsafe { *record.next.get() = head.take() };
+            *head = Some(record);
+        });
     }
 
     fn pop(&self, irql: &mut impl AtPassive) -> Option<PoolArc<Record>> {
-        let mut head = self.0.lock(irql);
-        let record = head.take()?;
-        // SAFETY: the lock is held.
-        *head = unsafe { (*record.next.get()).take() };
-        Some(record)
+        self.0.with(irql, |head, _| {
+            let record = head.take()?;
+            // SAFETY: the lock is held.
+            *head = unsafe { (*record.next.get()).take() };
+            Some(record)
+        })
     }
 
     /// Takes a record out; false if somebody else has.
     fn remove(&self, record: &PoolArc<Record>, irql: &mut impl AtPassive) -> bool {
-        let mut head = self.0.lock(irql);
-        let mut link: *mut Option<PoolArc<Record>> = &raw mut *head;
-        // SAFETY: the lock is held; `link` is the head or a `next` of a record in the list, which
-        // the list keeps alive.
-        unsafe {
-            while let Some(found) = &*link {
-                if core::ptr::eq::<Record>(&raw const **found, &raw const **record) {
-                    let next = (*found.next.get()).take();
-                    *link = next;
-                    return true;
+        self.0.with(irql, |head, _| {
+            let mut link: *mut Option<PoolArc<Record>> = head;
+            // SAFETY: the lock is held; `link` is the head or a `next` of a record in the list,
+            // which the list keeps alive.
+            unsafe {
+                while let Some(found) = &*link {
+                    if core::ptr::eq::<Record>(&raw const **found, &raw const **record) {
+                        let next = (*found.next.get()).take();
+                        *link = next;
+                        return true;
+                    }
+                    link = found.next.get();
                 }
-                link = found.next.get();
             }
-        }
-        false
+            false
+        })
     }
 }
 
@@ -115,7 +120,8 @@ impl List {
 /// # Invariants
 ///
 /// The memory stays in its place until the GPADL is deleted, by whoever of its owner and the closed
-/// callback is first, and until this is dropped.
+/// callback is first, and until this is dropped. Of all that refer to the record, only this reaches
+/// its memory.
 pub struct Gpadl<H: Handler> {
     shared: PoolArc<Shared<H>>,
     record: PoolArc<Record>,
@@ -166,7 +172,7 @@ impl<H: Handler> Sender<H> {
             Record {
                 id: AtomicU32::new(0),
                 live: AtomicBool::new(true),
-                memory,
+                memory: UnsafeCell::new(memory),
                 next: UnsafeCell::new(None),
             },
             TAG,
@@ -177,11 +183,12 @@ impl<H: Handler> Sender<H> {
         };
         let mut id = 0;
         let id_pointer = &raw mut id;
-        // SAFETY: the channel is open while `open` is held, this is PASSIVE_LEVEL by the witness,
+        // SAFETY: the channel is open while `open` is held: its owner closes `open` before it cleans
+        // the channel up. This is PASSIVE_LEVEL by the witness. Nobody else knows the record yet,
         // and the memory stays until the GPADL is deleted: the record keeps it, and the list keeps
         // the record.
         Status::check(unsafe {
-            match &record.memory {
+            match &*record.memory.get() {
                 Memory::Buffer(buffer) => call!(
                     shared.table(),
                     VmbChannelCreateGpadlFromBuffer(
@@ -231,9 +238,21 @@ impl<H: Handler> Gpadl<H> {
     /// The memory.
     #[must_use]
     pub fn buffer(&self) -> &HostBuffer {
-        match &self.record.memory {
+        // SAFETY: by the invariant this is the one value that reaches the memory, and it is
+        // borrowed.
+        match unsafe { &*self.record.memory.get() } {
             Memory::Buffer(buffer) => buffer,
             Memory::Mdl(mdl) => mdl.buffer(),
+        }
+    }
+
+    /// The memory, to write to.
+    pub fn buffer_mut(&mut self) -> &mut HostBuffer {
+        // SAFETY: by the invariant this is the one value that reaches the memory, and it is
+        // borrowed exclusively.
+        match unsafe { &mut *self.record.memory.get() } {
+            Memory::Buffer(buffer) => buffer,
+            Memory::Mdl(mdl) => mdl.buffer_mut(),
         }
     }
 
@@ -252,7 +271,8 @@ impl<H: Handler> Gpadl<H> {
 fn delete<H: Handler>(shared: &Shared<H>, record: &Record) {
     record.live.store(false, Ordering::Release);
     // SAFETY: the record was taken out of the list by the caller alone, so this is its one
-    // deletion; the channel is open or in its `closed` callback; callers run at PASSIVE_LEVEL.
+    // deletion; the channel is allocated and open while the caller holds `open`, or is in its
+    // `closed` callback; callers run at PASSIVE_LEVEL.
     unsafe {
         call!(
             shared.table(),

@@ -34,8 +34,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 ///
 /// # Invariants
 ///
-/// `start` is valid for reads of `length` bytes for the lifetime, though what is read may change
-/// between two reads.
+/// `start` is valid for reads of `length` bytes for the lifetime, and nobody in the guest writes
+/// them meanwhile. The host may: what is read may change between two reads.
 #[derive(Clone, Copy)]
 pub struct HostBytes<'a> {
     start: *const u8,
@@ -46,8 +46,8 @@ pub struct HostBytes<'a> {
 impl<'a> HostBytes<'a> {
     /// # Safety
     ///
-    /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Whoever in the
-    /// guest writes them meanwhile does it by [`copy_in`].
+    /// `start` is valid for reads of `length` bytes for `'a`, or `length` is 0. Nobody in the guest
+    /// writes them meanwhile.
     #[inline]
     pub(crate) const unsafe fn new(start: *const u8, length: usize) -> Self {
         Self {

@@ -29,6 +29,7 @@
 //! }
 //! ```
 
+use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
@@ -43,6 +44,7 @@ use wdk_sys::{
 };
 
 use crate::channel::{Handler, Shared, SharedRef, call};
+use crate::debugger::say;
 use crate::host::HostBytes;
 use crate::status::{Error, Status};
 use crate::sync::KERNEL_MODE;
@@ -112,7 +114,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
         self.payload
     }
 
-    /// Whether the packet describes external data.
+    /// Whether the packet describes external data that has not been fetched.
     #[must_use]
     pub const fn has_external_data(&self) -> bool {
         self.flags & VMBUS_CHANNEL_PROCESS_PACKET_FLAG_EXTERNAL_DATA != 0
@@ -123,7 +125,7 @@ impl<'c, H: Handler> Incoming<'c, H> {
     pub fn complete(self, reply: &[u8]) -> Disposition<'c> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: by the invariant the packet is ours, and it is consumed.
-        unsafe { complete(&this.shared, this.packet, reply) };
+        unsafe { complete(this.shared.as_ptr(), this.packet, reply) };
         Disposition(PhantomData)
     }
 
@@ -192,9 +194,9 @@ pub struct ExternalData<'c, H: Handler> {
 }
 
 impl<'c, H: Handler> Incoming<'c, H> {
-    /// Asks for the external data of a packet that has some.
+    /// Asks for the external data of a packet that has some; it is to be had once.
     #[must_use]
-    pub fn external_data(self, read_only: bool) -> External<'c, H> {
+    pub fn external_data(mut self, read_only: bool) -> External<'c, H> {
         if !self.has_external_data() {
             return External::Failed(self, Error::InvalidLength);
         }
@@ -218,7 +220,10 @@ impl<'c, H: Handler> Incoming<'c, H> {
                 let _ = core::mem::ManuallyDrop::new(self);
                 External::Pending(Disposition(PhantomData))
             }
-            (STATUS_SUCCESS, Some(mdl)) => External::Ready(ExternalData { packet: self, mdl }),
+            (STATUS_SUCCESS, Some(mdl)) => {
+                self.flags &= !VMBUS_CHANNEL_PROCESS_PACKET_FLAG_EXTERNAL_DATA;
+                External::Ready(ExternalData { packet: self, mdl })
+            }
             (STATUS_SUCCESS, None) => External::Failed(self, Error::InvalidLength),
             _ => External::Failed(self, Error::Status(Status(status))),
         }
@@ -238,48 +243,88 @@ impl<'c, H: Handler> ExternalData<'c, H> {
     /// # Errors
     ///
     /// [`Error::NoMemory`] if a part cannot be mapped.
-    pub fn for_each_part(&self, mut show: impl FnMut(HostBytes<'_>)) -> Result<(), Error> {
+    pub fn for_each_part(&mut self, mut show: impl FnMut(HostBytes<'_>)) -> Result<(), Error> {
         let mut next = Some(self.mdl);
         while let Some(mdl) = next {
-            // SAFETY: KMCL's MDLs are valid until the packet is completed, which needs this value;
-            // their pages are locked and unmapped, so each may be mapped to kernel space and must
-            // be unmapped, as is done at once. A failure to map is NULL, not a bug check.
+            // SAFETY: KMCL's MDLs are valid until the packet is completed, which needs this value.
+            // Their pages are locked and have no address: KMCL gives them out so, once for each
+            // packet, and whoever maps one here unmaps it before this value can be used again,
+            // which is borrowed exclusively.
             unsafe {
-                let start = MmMapLockedPagesSpecifyCache(
-                    mdl.as_ptr(),
-                    KERNEL_MODE,
-                    _MEMORY_CACHING_TYPE::MmCached,
-                    core::ptr::null_mut(),
-                    0,
-                    NORMAL_PRIORITY,
-                );
-                if start.is_null() {
-                    return Err(Error::NoMemory);
-                }
-                show(HostBytes::new(
-                    start.cast(),
-                    (*mdl.as_ptr()).ByteCount as usize,
-                ));
-                MmUnmapLockedPages(start, mdl.as_ptr());
+                let part = Mapping::new(mdl)?;
+                show(part.bytes());
                 next = NonNull::new((*mdl.as_ptr()).Next);
             }
         }
         Ok(())
     }
 
-    /// The packet, to be completed.
+    /// The packet, to be completed. Its external data is not to be had again: whether KMCL gives it
+    /// out twice is documented nowhere.
     #[must_use]
     pub fn into_packet(self) -> Incoming<'c, H> {
         self.packet
     }
 }
 
+/// The pages of an MDL, mapped to kernel space until this is dropped.
+///
+/// # Invariants
+///
+/// `start` is where the pages of `mdl` are mapped.
+struct Mapping {
+    start: NonNull<c_void>,
+    mdl: NonNull<MDL>,
+}
+
+impl Mapping {
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    ///
+    /// # Safety
+    ///
+    /// The MDL is valid, and its pages locked, for as long as this lives; they are not mapped.
+    unsafe fn new(mdl: NonNull<MDL>) -> Result<Self, Error> {
+        // SAFETY: as the caller says; a failure to map to kernel space is NULL, not a bug check.
+        let start = unsafe {
+            MmMapLockedPagesSpecifyCache(
+                mdl.as_ptr(),
+                KERNEL_MODE,
+                _MEMORY_CACHING_TYPE::MmCached,
+                core::ptr::null_mut(),
+                0,
+                NORMAL_PRIORITY,
+            )
+        };
+        let start = NonNull::new(start).ok_or(Error::NoMemory)?;
+        Ok(Self { start, mdl })
+    }
+
+    fn bytes(&self) -> HostBytes<'_> {
+        // SAFETY: by the invariant, for as many bytes as the MDL describes.
+        unsafe {
+            HostBytes::new(
+                self.start.as_ptr().cast_const().cast(),
+                (*self.mdl.as_ptr()).ByteCount as usize,
+            )
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: by the invariant; views of it borrow this value.
+        unsafe { MmUnmapLockedPages(self.start.as_ptr(), self.mdl.as_ptr()) };
+    }
+}
+
 impl<H: Handler> Drop for Incoming<'_, H> {
     /// Only a handler that diverges gets here: nothing else makes a [`Disposition`].
     fn drop(&mut self) {
-        debug_assert!(false, "an incoming packet is dropped");
+        say(c"kmcl: an incoming packet is dropped, and completed\n");
         // SAFETY: by the invariant the packet is ours, and it ends here.
-        unsafe { complete(&self.shared, self.packet, &[]) };
+        unsafe { complete(self.shared.as_ptr(), self.packet, &[]) };
     }
 }
 
@@ -310,44 +355,57 @@ impl<H: Handler> PendingIncoming<H> {
         let this = core::mem::ManuallyDrop::new(self);
         // SAFETY: `this` is forgotten, so the packet ends once, here; its acquisition keeps what is
         // shared until then.
-        unsafe { finish(this.shared.as_ref(), this.packet, reply) };
+        unsafe { finish(this.shared, this.packet, reply) };
     }
 }
 
 impl<H: Handler> Drop for PendingIncoming<H> {
     fn drop(&mut self) {
         // SAFETY: the packet ends here; its acquisition keeps what is shared until then.
-        unsafe { finish(self.shared.as_ref(), self.packet, &[]) };
+        unsafe { finish(self.shared, self.packet, &[]) };
     }
 }
 
 /// # Safety
 ///
 /// The packet belongs to the caller, who gives it up, with its acquisition of `packets`.
-unsafe fn finish<H: Handler>(shared: &Shared<H>, packet: VMBPACKETCOMPLETION, reply: &[u8]) {
-    // SAFETY: as the caller says; the channel is there until `packets` is released.
+///
+/// What is shared is handed over as a pointer: its owner may free it as soon as `packets` is
+/// released, while a reference would promise that it stays until this has returned.
+unsafe fn finish<H: Handler>(
+    shared: NonNull<Shared<H>>,
+    packet: VMBPACKETCOMPLETION,
+    reply: &[u8],
+) {
+    // SAFETY: as the caller says; what is shared, and the channel, are there until `packets` is
+    // released.
     unsafe {
         complete(shared, packet, reply);
-        shared.packets.release_raw();
+        shared.as_ref().packets.release_raw();
     }
 }
 
 /// # Safety
 ///
-/// The packet belongs to the caller, who gives it up.
+/// The packet belongs to the caller, who gives it up; what is shared is there until the packet is
+/// completed.
 #[inline]
-unsafe fn complete<H: Handler>(shared: &Shared<H>, packet: VMBPACKETCOMPLETION, reply: &[u8]) {
+unsafe fn complete<H: Handler>(
+    shared: NonNull<Shared<H>>,
+    packet: VMBPACKETCOMPLETION,
+    reply: &[u8],
+) {
     let length = u32::try_from(reply.len()).unwrap_or(u32::MAX);
     let start = if reply.is_empty() {
         core::ptr::null_mut()
     } else {
         reply.as_ptr().cast_mut().cast()
     };
-    // SAFETY: the packet is outstanding; the reply is readable for its length for the time of the
-    // call, or NULL with length 0.
+    // SAFETY: the packet is outstanding, and until it is completed what is shared is there; the
+    // reply is readable for its length for the time of the call, or NULL with length 0.
     unsafe {
         call!(
-            shared.table(),
+            shared.as_ref().table(),
             VmbChannelPacketComplete(packet, start, length)
         );
     };

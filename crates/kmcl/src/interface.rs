@@ -22,7 +22,7 @@
 //! }
 //! ```
 
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
 
 use kmcl_sys::{
@@ -31,6 +31,7 @@ use kmcl_sys::{
 };
 use wdk_sys::{INTERFACE, PINTERFACE, WDFDEVICE, WDFIOTARGET, call_unsafe_wdf_function_binding};
 
+use crate::debugger::say;
 use crate::irql::{Passive, at_passive_level};
 use crate::pool::{InPool, PoolArc, Tag, allocate, free};
 use crate::status::{Error, Status};
@@ -54,8 +55,10 @@ const _: () = assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == SIZE as usize);
 pub struct Interface(PoolArc<Table>);
 
 pub(crate) struct Table {
-    /// Version 1, with which every later version begins.
-    functions: KMCL_CLIENT_INTERFACE_V1,
+    /// Version 1, with which every later version begins: initialised. The bindings declare the
+    /// header's pointers as integers, so that moved as a table they would no longer be pointers;
+    /// moved as bytes they are.
+    functions: MaybeUninit<KMCL_CLIENT_INTERFACE_V1>,
     /// All of a later version, if one was asked for and is there.
     newer: Option<Newer>,
 }
@@ -201,20 +204,21 @@ impl Interface {
     pub fn as_ptr(&self) -> *const core::ffi::c_void {
         match &self.0.newer {
             Some(newer) => newer.block.as_ptr().cast_const().cast(),
-            None => (&raw const self.0.functions).cast(),
+            None => self.0.functions.as_ptr().cast(),
         }
     }
 
     #[inline]
     pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
-        &self.0.functions
+        // SAFETY: `first` and `newer` have initialised it.
+        unsafe { self.0.functions.assume_init_ref() }
     }
 }
 
 impl Table {
     fn first(query: &impl Fn(PINTERFACE, InterfaceVersion) -> i32) -> Result<Self, Error> {
-        let mut functions = KMCL_CLIENT_INTERFACE_V1::default();
-        Status::check(query((&raw mut functions).cast(), InterfaceVersion::V1))?;
+        let mut functions = MaybeUninit::new(KMCL_CLIENT_INTERFACE_V1::default());
+        Status::check(query(functions.as_mut_ptr().cast(), InterfaceVersion::V1))?;
         Ok(Self {
             functions,
             newer: None,
@@ -236,7 +240,7 @@ impl Table {
         }
         // SAFETY: the block is larger than version 1, aligned as pool is, and initialised (zeroed,
         // then filled).
-        let functions = unsafe { block.cast::<KMCL_CLIENT_INTERFACE_V1>().read() };
+        let functions = unsafe { block.cast::<MaybeUninit<KMCL_CLIENT_INTERFACE_V1>>().read() };
         Some(Self {
             functions,
             newer: Some(Newer {
@@ -247,9 +251,9 @@ impl Table {
     }
 
     fn header(&self) -> INTERFACE {
-        // SAFETY: the table begins with an INTERFACE (the header's nameless first member), which is
-        // plain data.
-        unsafe { (&raw const self.functions).cast::<INTERFACE>().read() }
+        // SAFETY: the table is initialised, and begins with an INTERFACE (the header's nameless
+        // first member), which is plain data.
+        unsafe { self.functions.as_ptr().cast::<INTERFACE>().read() }
     }
 
     /// A KMDF exporter may answer a larger request by filling less of it; so nothing is taken for
@@ -257,7 +261,9 @@ impl Table {
     fn is_complete(&self) -> bool {
         let header = self.header();
         let version = self.newer.as_ref().map_or(VERSION, |newer| newer.version);
-        let members = (&raw const self.functions)
+        let members = self
+            .functions
+            .as_ptr()
             .wrapping_byte_add(offset_of!(KMCL_CLIENT_INTERFACE_V1, VmbChannelAllocate))
             .cast::<*const ()>();
         header.Size >= SIZE
@@ -272,10 +278,7 @@ impl Drop for Table {
     fn drop(&mut self) {
         let header = self.header();
         if !at_passive_level() {
-            debug_assert!(
-                false,
-                "an interface is dropped above PASSIVE_LEVEL and leaks"
-            );
+            say(c"kmcl: an interface is dropped above PASSIVE_LEVEL and leaks\n");
         } else if let Some(dereference) = header.InterfaceDereference {
             // SAFETY: the successful query left one reference that has not been given back; this is
             // its only end. The argument is the interface's own context.

@@ -1,16 +1,16 @@
 //! Interrupt request levels as types.
 //!
 //! A *witness* is a zero-sized value that proves at which IRQL its holder runs. Callbacks receive
-//! one, guards that raise the IRQL borrow it for as long as they live and lend one of the higher
-//! level; what waits or touches paged memory asks for one. A witness is neither `Copy` nor `Send`:
-//! it belongs to the code that runs right now. None of this is in the machine code.
+//! one; what raises the IRQL borrows it and lends one of the higher level to a closure; what waits
+//! or touches paged memory asks for one. A witness is neither `Copy` nor `Send`: it belongs to the
+//! code that runs right now. None of this is in the machine code.
 //!
 //! | witness | level | where it comes from |
 //! |---|---|---|
 //! | [`Passive`] | `PASSIVE_LEVEL`, in a thread that may wait for a channel | the driver's trampolines (`EvtDevicePrepareHardware` …) |
 //! | [`CallbackPassive`] | `PASSIVE_LEVEL`, inside a callback of a channel: must not wait for that channel | channel callbacks |
 //! | [`ReplyPassive`] | as [`CallbackPassive`], where replies may be waited for | `post_started` |
-//! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, spin lock guards, [`raise`], the driver's trampolines |
+//! | [`Dispatch`] | at most `DISPATCH_LEVEL` | packet callbacks, under a spin lock, [`raise`], the driver's trampolines |
 //!
 //! A driver's own entry points, which the system calls with a known IRQL, make the first witness,
 //! and hand a reference on:
@@ -43,7 +43,7 @@
 use core::marker::PhantomData;
 
 use wdk_sys::ntddk::{KeAcquireSpinLockRaiseToDpc, KeGetCurrentIrql, KeReleaseSpinLock};
-use wdk_sys::{KSPIN_LOCK, PASSIVE_LEVEL};
+use wdk_sys::{KIRQL, KSPIN_LOCK, PASSIVE_LEVEL};
 
 type NotSend<'a> = PhantomData<*mut &'a ()>;
 
@@ -148,13 +148,40 @@ impl MayAwaitReply for ReplyPassive<'_> {}
 /// ```
 pub fn raise<R>(irql: &mut impl Irql, run: impl FnOnce(&mut Dispatch<'_>) -> R) -> R {
     let mut lock: KSPIN_LOCK = 0;
-    // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is initialised
-    // (zero), and the stack is resident while its thread runs.
-    let old = unsafe { KeAcquireSpinLockRaiseToDpc(&raw mut lock) };
-    let result = run(&mut irql.dispatch());
-    // SAFETY: acquired above, at this IRQL; drivers do not unwind.
-    unsafe { KeReleaseSpinLock(&raw mut lock, old) };
-    result
+    // SAFETY: the lock is initialised (zero), and the stack is resident while its thread runs.
+    let _held = unsafe { Held::acquire(&raw mut lock, irql) };
+    run(&mut irql.dispatch())
+}
+
+/// A spin lock is held, and the processor at `DISPATCH_LEVEL`, until this is dropped.
+///
+/// It does not leave the function that makes it: forgotten, it would leave a witness of a lower
+/// level to be used.
+pub(crate) struct Held {
+    lock: *mut KSPIN_LOCK,
+    old: KIRQL,
+}
+
+impl Held {
+    /// # Safety
+    ///
+    /// `lock` points to an initialised spin lock in memory that is not pageable, which stays until
+    /// this is dropped. Until then the caller uses no witness but that which it lends.
+    #[inline]
+    pub(crate) unsafe fn acquire(lock: *mut KSPIN_LOCK, _irql: &mut impl Irql) -> Self {
+        // SAFETY: as the caller says; the witness says that this runs at DISPATCH_LEVEL or below.
+        let old = unsafe { KeAcquireSpinLockRaiseToDpc(lock) };
+        Self { lock, old }
+    }
+}
+
+impl Drop for Held {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the lock was acquired by `acquire`, at the level `old`, on this processor: a
+        // thread at DISPATCH_LEVEL keeps its processor, and this value cannot be sent.
+        unsafe { KeReleaseSpinLock(self.lock, self.old) };
+    }
 }
 
 /// For what is dropped, where no witness can be asked for.

@@ -107,6 +107,7 @@ extern crate wdk_sys_lite as wdk_sys;
 
 pub mod channel;
 mod claim;
+mod debugger;
 pub mod gpadl;
 pub mod guide;
 pub mod host;
@@ -119,12 +120,13 @@ pub mod packet;
 pub mod pool;
 pub mod readiness;
 pub mod readings;
+mod request;
 pub mod status;
 pub mod sync;
 
 /// The atomics of the library's own protocols.
 mod atomics {
-    pub use core::sync::atomic::{AtomicU64, Ordering};
+    pub use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 }
 
 /// The readme's example is compiled with the tests of documentation.

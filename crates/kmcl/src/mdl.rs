@@ -36,18 +36,15 @@ use wdk_sys::ntddk::{IoAllocateMdl, IoFreeMdl, MmBuildMdlForNonPagedPool};
 use wdk_sys::{PFN_NUMBER, PMDL};
 
 use crate::host::{HostBytes, copy_in};
-use crate::irql::Irql;
-use crate::pool::{InPool, PAGE_SIZE, PoolBox, Tag, allocate, free};
+use crate::pool::{PAGE_SIZE, Tag, allocate, free};
 use crate::status::{Error, not_zero};
-use crate::sync::SpinLock;
-
-const TAG: Tag = Tag::new(*b"KmMd");
 
 /// Zeroed nonpaged memory of whole pages, on a page boundary, which the host may read and write at
 /// any time.
 ///
 /// So it is never seen as a slice: [`HostBuffer::view`] copies out, [`HostBuffer::write`] copies
-/// in.
+/// in. Writing takes the buffer exclusively: the host is the only one who may write while a view
+/// is read.
 ///
 /// # Invariants
 ///
@@ -59,10 +56,11 @@ pub struct HostBuffer {
     tag: Tag,
 }
 
-// SAFETY: the memory belongs to the value; every access copies, and the host races with all of them
-// anyway.
+// SAFETY: the memory belongs to the value, wherever it is.
 unsafe impl Send for HostBuffer {}
-// SAFETY: as above.
+// SAFETY: what is shared can only be read, by volatile reads, and writing borrows the value
+// exclusively: no two threads of the guest race. The host is outside of the program, as a device
+// is: it changes what a volatile read finds, and nothing else.
 unsafe impl Sync for HostBuffer {}
 
 impl HostBuffer {
@@ -90,8 +88,8 @@ impl HostBuffer {
     /// The memory, to copy from.
     #[must_use]
     pub const fn view(&self) -> HostBytes<'_> {
-        // SAFETY: by the invariant the memory is readable for as long as this value; `write` uses
-        // `copy_in`.
+        // SAFETY: by the invariant the memory is readable for as long as this value, and in the
+        // guest nobody writes it while the view borrows it.
         unsafe { HostBytes::new(self.start.as_ptr(), self.length as usize) }
     }
 
@@ -100,11 +98,11 @@ impl HostBuffer {
         clippy::must_use_candidate,
         reason = "whoever knows that it fits need not ask"
     )]
-    pub fn write(&self, offset: usize, bytes: &[u8]) -> usize {
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> usize {
         let room = (self.length as usize).saturating_sub(offset);
         let count = room.min(bytes.len());
         // SAFETY: `offset + count` is at most `length` if `count` is not 0; the memory is writable
-        // by the invariant, and nobody has a slice of it.
+        // by the invariant, and nobody in the guest reads it meanwhile: it is borrowed exclusively.
         unsafe {
             copy_in(
                 bytes.as_ptr(),
@@ -178,6 +176,11 @@ impl Mdl {
     #[must_use]
     pub const fn buffer(&self) -> &HostBuffer {
         &self.buffer
+    }
+
+    /// The buffer, to write to.
+    pub const fn buffer_mut(&mut self) -> &mut HostBuffer {
+        &mut self.buffer
     }
 
     /// A reference, to send.
@@ -274,53 +277,6 @@ impl<'a> External<'a> {
             offset,
             length,
         })
-    }
-}
-
-/// A place for memory that the host may still use when a synchronous request has failed.
-pub(crate) struct Place(PoolBox<Kept>);
-
-struct Kept {
-    mdl: Option<Mdl>,
-    next: Option<PoolBox<Kept>>,
-}
-
-impl Place {
-    /// An empty one.
-    pub(crate) fn try_new() -> Result<Self, Error> {
-        PoolBox::try_new_with(TAG, || Kept {
-            mdl: None,
-            next: None,
-        })
-        .map(Self)
-    }
-}
-
-/// Memory that a channel keeps until the host cannot use it any more.
-pub(crate) struct Lent(SpinLock<Option<PoolBox<Kept>>>);
-
-impl Lent {
-    /// None.
-    pub(crate) const fn new() -> Self {
-        Self(SpinLock::new(None))
-    }
-
-    /// Keeps an MDL, with its memory.
-    pub(crate) fn keep(&self, place: Place, mdl: Mdl, irql: &mut impl Irql) {
-        let Place(mut kept) = place;
-        kept.mdl = Some(mdl);
-        let mut first = self.0.lock(irql);
-        kept.next = first.take();
-        *first = Some(kept);
-    }
-
-    /// Frees what is kept, one after the other: dropped from the first, they would take a frame of
-    /// the stack each.
-    pub(crate) fn free(&self, irql: &mut impl Irql) {
-        let mut next = self.0.lock(irql).take();
-        while let Some(mut kept) = next {
-            next = kept.next.take();
-        }
     }
 }
 

@@ -58,7 +58,6 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::{ManuallyDrop, MaybeUninit};
-use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
@@ -66,21 +65,20 @@ use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER,
     VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
 };
-use wdk_sys::{
-    LARGE_INTEGER, NTSTATUS, PMDL, PVOID, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER,
-};
+use wdk_sys::{NTSTATUS, PVOID, STATUS_INVALID_PARAMETER};
 
 use crate::channel::{Handler, Running, Shared, SharedRef, call};
 use crate::claim::{Claim, Send as SendNumber};
+use crate::debugger::say;
 use crate::host::HostBytes;
 use crate::interface::routes;
-use crate::irql::{AtPassive, Dispatch, MayAwaitReply};
+use crate::irql::{AtPassive, Dispatch, Irql};
 use crate::lookaside::Counters;
-use crate::mdl::{External, Mdl, PageFrame, Place};
+use crate::mdl::{External, PageFrame};
 use crate::pool::{self, PoolArc, Tag};
 use crate::readiness::Progress;
 use crate::status::{Error, Status};
-use crate::sync::GateGuard;
+use crate::sync::SpinLock;
 
 const TAG: Tag = Tag::new(*b"KmPk");
 
@@ -239,8 +237,10 @@ impl<H: Handler> Sender<H> {
         Ok(self.vacant()?.fill(transaction()))
     }
 
-    /// As [`Sender::transaction`], with the packet in memory of the library's instead of KMCL's:
-    /// allocated now, and there for as long as the packet is sent again.
+    /// As [`Sender::transaction`], with the packet in memory of the library's instead of KMCL's. It
+    /// is allocated now, unless an earlier packet of this kind has left some: that is kept and used
+    /// again until the channel is dropped, since no text says when KMCL no longer uses the memory
+    /// of a packet whose completion routine runs.
     ///
     /// # Errors
     ///
@@ -267,8 +267,15 @@ impl<H: Handler> Sender<H> {
         if !shared.packets.acquire_raw() {
             return Err(Error::NotOpen);
         }
-        match initialize(shared) {
-            // SAFETY: the packet was just initialised in this memory; it has the acquisition above.
+        // SAFETY: as of everything that takes no witness, this is DISPATCH_LEVEL or below.
+        let irql = &mut unsafe { Dispatch::assume() };
+        let spare = shared
+            .spares
+            .take(irql)
+            .map_or_else(|| initialize(shared), Ok);
+        match spare {
+            // SAFETY: the packet was initialised in this memory, for this channel, and nobody uses
+            // it; it has the acquisition above.
             Ok(memory) => unsafe {
                 Vacant::new(self.0.as_ptr(), memory.as_ptr().cast(), Some(memory))
             },
@@ -278,158 +285,6 @@ impl<H: Handler> Sender<H> {
                 Err(error)
             }
         }
-    }
-
-    /// Sends a message and waits for the host's reply, which is copied to `reply`; gives the number
-    /// of bytes. `timeout` is in units of 100 ns; with none the wait has no end.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidLength`] unless `reply` has a length that is a multiple of 8 and not 0;
-    /// [`Error::NotOpen`]; `STATUS_CANCELLED` if the time ran out, `STATUS_DEVICE_REMOVED` if the
-    /// channel closed, and KMCL's others.
-    pub fn sync_request(
-        &self,
-        payload: &[u8],
-        reply: &mut [u8],
-        timeout: Option<NonZeroU64>,
-        _irql: &mut impl MayAwaitReply,
-    ) -> Result<usize, Error> {
-        let mut request = Request::new(&self.0, payload, reply)?;
-        let (status, length) = request.send(core::ptr::null_mut(), timeout);
-        Status::check(status)?;
-        Ok(length)
-    }
-
-    /// As [`Sender::sync_request`], with memory that the host may use meanwhile: the whole of it,
-    /// for which the channel must be configured
-    /// ([`maximum_external_data`](crate::channel::ChannelConfig::maximum_external_data)). It comes
-    /// back with the number of bytes of the reply.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sender::sync_request`], and [`Error::NoMemory`]; with the memory if the host has not
-    /// seen it, or has answered and lets go of it. If the time ran out or the channel closed, the
-    /// host may still use the memory, and no text says until when: the channel then keeps it until
-    /// it has been disabled.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use core::num::NonZeroU64;
-    /// # use kmcl::{channel::{Handler, PostStarted}, mdl::{HostBuffer, Mdl}, pool::Tag, status::Error};
-    /// /// In `post_started`: asks the host for a page of data, and waits a second for it.
-    /// fn first_word<H: Handler>(cx: &mut PostStarted<'_, H>) -> Result<Option<u64>, Error> {
-    ///     let page = Mdl::try_new(HostBuffer::try_new(4096, Tag::new(*b"Page"))?)?;
-    ///     let mut reply = [0; 8];
-    ///     let second = NonZeroU64::new(10_000_000);
-    ///     let (_bytes, page) = cx.sender().sync_request_with(b"fill", page, &mut reply, second, cx.irql())?;
-    ///     Ok(page.buffer().view().read::<u64>(0))
-    /// }
-    /// ```
-    pub fn sync_request_with(
-        &self,
-        payload: &[u8],
-        data: Mdl,
-        reply: &mut [u8],
-        timeout: Option<NonZeroU64>,
-        irql: &mut impl MayAwaitReply,
-    ) -> Result<(usize, Mdl), (Error, Option<Mdl>)> {
-        // Its acquisition of `packets` lasts until the memory is in its place: an owner that waits
-        // for it frees all that is kept.
-        let mut request = match Request::new(&self.0, payload, reply) {
-            Ok(request) => request,
-            Err(error) => return Err((error, Some(data))),
-        };
-        // A place for what the host may keep, before it has anything.
-        let place = match Place::try_new() {
-            Ok(place) => place,
-            Err(error) => return Err((error, Some(data))),
-        };
-        let (status, length) = request.send(data.as_ref().as_ptr(), timeout);
-        match Status::check(status) {
-            Ok(()) => Ok((length, data)),
-            // It had no room in the ring, or its reply none in the buffer.
-            Err(error) if status == STATUS_BUFFER_OVERFLOW => Err((error, Some(data))),
-            Err(error) => {
-                self.0.lent.keep(place, data, irql);
-                Err((error, None))
-            }
-        }
-    }
-}
-
-/// A synchronous request that is about to be sent.
-///
-/// # Invariants
-///
-/// The channel is allocated while `packets` is held. The reply's length is `capacity`, a multiple
-/// of 8 and not 0, and the payload's is `length`.
-struct Request<'a, H: Handler> {
-    shared: &'a Shared<H>,
-    payload: &'a [u8],
-    length: u32,
-    reply: &'a mut [u8],
-    capacity: u32,
-    _packets: GateGuard<'a>,
-}
-
-impl<'a, H: Handler> Request<'a, H> {
-    fn new(shared: &'a Shared<H>, payload: &'a [u8], reply: &'a mut [u8]) -> Result<Self, Error> {
-        let length = checked(shared, payload)?;
-        let capacity = u32::try_from(reply.len()).map_err(|_| Error::TooLarge)?;
-        if capacity == 0 || capacity % 8 != 0 {
-            return Err(Error::InvalidLength);
-        }
-        let Some(packets) = shared.packets.try_acquire() else {
-            return Err(Error::NotOpen);
-        };
-        // The gate is not held: closing waits for it, and KMCL ends this request only when it
-        // closes.
-        if !shared.gate.is_open() {
-            return Err(Error::NotOpen);
-        }
-        Ok(Self {
-            shared,
-            payload,
-            length,
-            reply,
-            capacity,
-            _packets: packets,
-        })
-    }
-
-    /// Sends it and waits: the status, and the number of bytes of the reply. Whoever calls has a
-    /// witness that this is a place where replies may be awaited; `data` is NULL, or an MDL of
-    /// which the host may have all until the caller knows that it has let go.
-    fn send(&mut self, data: PMDL, timeout: Option<NonZeroU64>) -> (NTSTATUS, usize) {
-        let mut relative = LARGE_INTEGER::default();
-        let timeout = match timeout {
-            None => core::ptr::null_mut(),
-            Some(units) => {
-                relative.QuadPart = i64::try_from(units.get()).map_or(i64::MIN, i64::wrapping_neg);
-                &raw mut relative
-            }
-        };
-        // SAFETY: PASSIVE_LEVEL, where this may wait, by the caller's witness; the channel is
-        // allocated while `packets` is held; the buffers live through the call and have the lengths
-        // given; the caller keeps the MDL and its memory for as long as it has to.
-        let status = unsafe {
-            call!(
-                self.shared.table(),
-                VmbChannelSendSynchronousRequest(
-                    self.shared.channel,
-                    self.payload.as_ptr().cast_mut().cast(),
-                    self.length,
-                    data,
-                    VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION,
-                    self.reply.as_mut_ptr().cast(),
-                    &raw mut self.capacity,
-                    timeout
-                )
-            )
-        };
-        (status, self.reply.len().min(self.capacity as usize))
     }
 }
 
@@ -507,22 +362,92 @@ impl<H: Handler> Vacant<H> {
     }
 }
 
-/// A packet in pool memory.
+/// A packet in pool memory, behind the room for a link.
 fn initialize<H: Handler>(shared: &Shared<H>) -> Result<NonNull<u8>, Error> {
     // SAFETY: the channel is allocated while `packets` is held, as the caller does; the memory has
     // the size that KMCL asks for.
     unsafe {
         let bytes = call!(shared.table(), VmbChannelSizeofPacket(shared.channel));
-        let memory = pool::allocate(bytes as usize, TAG, false).ok_or(Error::NoMemory)?;
+        let size = (bytes as usize)
+            .checked_add(SPARE_LINK)
+            .ok_or(Error::NoMemory)?;
+        let block = pool::allocate(size, TAG, false).ok_or(Error::NoMemory)?;
+        let memory = block.add(SPARE_LINK);
         let status = call!(
             shared.table(),
             VmbPacketInitialize(shared.channel, memory.as_ptr().cast(), bytes)
         );
         if let Err(error) = Status::check(status) {
-            pool::free(memory, TAG);
+            pool::free(block, TAG);
             return Err(error);
         }
         Ok(memory)
+    }
+}
+
+/// Bytes before a packet in memory of the library's: room for the link of [`Spares`], and no less
+/// than the alignment of pool.
+const SPARE_LINK: usize = pool::POOL_ALIGNMENT;
+
+/// Packets that were initialised in memory of the library's and that nobody uses.
+///
+/// What comes back here may come from the packet's own completion routine, in which it may be sent
+/// again. Its memory may not be freed there: KMCL's call has not returned.
+///
+/// # Invariants
+///
+/// Each has a link before it, to the one that came before; they are the channel's.
+pub(crate) struct Spares(SpinLock<Option<NonNull<u8>>>);
+
+// SAFETY: the lock hands the list to one processor at a time; packets may be used from any.
+unsafe impl Send for Spares {}
+// SAFETY: as above.
+unsafe impl Sync for Spares {}
+
+impl Spares {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self(SpinLock::new(None))
+    }
+
+    /// # Safety
+    ///
+    /// `memory` came from [`initialize`] for this channel.
+    unsafe fn link(memory: NonNull<u8>) -> NonNull<Option<NonNull<u8>>> {
+        // SAFETY: so many bytes lie before it, in the same block.
+        unsafe { memory.sub(SPARE_LINK) }.cast()
+    }
+
+    fn take(&self, irql: &mut impl Irql) -> Option<NonNull<u8>> {
+        self.0.with(irql, |first, _| {
+            let memory = (*first)?;
+            // SAFETY: by the invariant it has a link.
+            *first = unsafe { Self::link(memory).read() };
+            Some(memory)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `memory` came from [`initialize`] for this channel, and the packet in it is not in flight
+    /// and is given up.
+    unsafe fn put(&self, memory: NonNull<u8>, irql: &mut impl Irql) {
+        self.0.with(irql, |first, _| {
+            // SAFETY: as the caller says.
+            unsafe { Self::link(memory).write(*first) };
+            *first = Some(memory);
+        });
+    }
+
+    /// # Safety
+    ///
+    /// The channel has been cleaned up.
+    pub(crate) unsafe fn free(&self, irql: &mut impl Irql) {
+        while let Some(memory) = self.take(irql) {
+            // SAFETY: `initialize` allocated the block, which begins with the link; nobody knows it
+            // any more.
+            unsafe { pool::free(Self::link(memory).cast(), TAG) };
+        }
     }
 }
 
@@ -535,18 +460,20 @@ unsafe fn discard<H: Handler>(shared: &Shared<H>, packet: VMBPACKET, memory: Opt
     unsafe {
         match memory {
             None => call!(shared.table(), VmbPacketFree(packet)),
-            Some(memory) => discard_memory(memory),
+            Some(memory) => spare(&shared.spares, memory),
         }
     }
 }
 
 /// # Safety
 ///
-/// The packet in this memory is given up.
+/// The packet in this memory, which [`initialize`] made for the channel of these spares, is not in
+/// flight and is given up.
 #[cold]
-unsafe fn discard_memory(memory: NonNull<u8>) {
-    // SAFETY: `initialize` allocated it.
-    unsafe { pool::free(memory, TAG) };
+unsafe fn spare(spares: &Spares, memory: NonNull<u8>) {
+    // SAFETY: as of everything that takes no witness, this is DISPATCH_LEVEL or below; the rest is
+    // the caller's word.
+    unsafe { spares.put(memory, &mut Dispatch::assume()) };
 }
 
 /// Acquires the right to a packet, and a packet.
@@ -568,17 +495,20 @@ fn allocate<H: Handler>(shared: &Shared<H>) -> Result<VMBPACKET, Error> {
 /// # Safety
 ///
 /// The packet came from [`allocate`] and is not in flight; the caller gives both up.
+///
+/// What is shared is handed over as a pointer: its owner may free it as soon as `packets` is
+/// released, while a reference would promise that it stays until this has returned.
 #[inline]
-unsafe fn release<H: Handler>(shared: &Shared<H>, packet: VMBPACKET) {
-    // SAFETY: as the caller says.
+unsafe fn release<H: Handler>(shared: NonNull<Shared<H>>, packet: VMBPACKET) {
+    // SAFETY: as the caller says; what is shared is there until `packets` is released.
     unsafe {
-        call!(shared.table(), VmbPacketFree(packet));
-        shared.packets.release_raw();
+        call!(shared.as_ref().table(), VmbPacketFree(packet));
+        shared.as_ref().packets.release_raw();
     }
 }
 
 #[inline]
-fn checked<H: Handler>(shared: &Shared<H>, payload: &[u8]) -> Result<u32, Error> {
+pub(crate) fn checked<H: Handler>(shared: &Shared<H>, payload: &[u8]) -> Result<u32, Error> {
     let length = u32::try_from(payload.len()).map_err(|_| Error::TooLarge)?;
     let limit = shared.maximum_packet_size.load(Ordering::Acquire);
     if length == 0 {
@@ -689,7 +619,7 @@ impl<H: Handler> Drop for Packet<H> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: by the invariant the packet is not in flight; it ends here.
-        unsafe { release(self.shared(), self.packet) };
+        unsafe { release(self.shared, self.packet) };
     }
 }
 
@@ -1062,8 +992,11 @@ unsafe extern "C" fn on_completed<H: Handler>(
     buffer: PVOID,
     length: u32,
 ) {
-    // SAFETY: KMCL calls this for a packet on which `Vacant::fill` set the pointer and the routine:
-    // the pointer is its node, which lives while the packet is in flight.
+    // SAFETY: KMCL calls this for a packet on which `Vacant::fill` set the pointer and the routine.
+    // The pointer is its node, which lives while the packet is in flight, and while a send that
+    // fails has not returned: the sender has a reference. It is not called later for such a send:
+    // a packet that was not sent is the driver's to free, as the documentation says, so KMCL does
+    // not touch it once the send has failed.
     let node = unsafe { NonNull::new_unchecked(routes::packet_pointer(packet).cast::<Node<H>>()) };
     // SAFETY: as above.
     let node_ref = unsafe { node.as_ref() };
@@ -1076,12 +1009,10 @@ unsafe extern "C" fn on_completed<H: Handler>(
     // ends.
     let (shared, packet_owner) =
         unsafe { (SharedRef::new(node_ref.shared), OwnedPacket::<H> { node }) };
-    debug_assert_eq!(
-        // SAFETY: the packet is valid in its completion routine.
-        unsafe { routes::packet_channel(packet) },
-        shared.channel,
-        "a packet and its node belong to one channel"
-    );
+    // SAFETY: the packet is valid in its completion routine.
+    if cfg!(debug_assertions) && unsafe { routes::packet_channel(packet) } != shared.channel {
+        say(c"kmcl: a packet is completed on another channel than its own\n");
+    }
     let length = if buffer.is_null() { 0 } else { length as usize };
     // SAFETY: the reply is readable for its length for the time of this call.
     let reply = unsafe { HostBytes::new(buffer.cast(), length) };

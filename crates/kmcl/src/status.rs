@@ -117,6 +117,8 @@ pub enum Error {
     InvalidLength,
     /// The bus driver answered with something that is not the interface that was asked for.
     InvalidInterface,
+    /// The thread is inside already, and would wait for itself.
+    Nested,
 }
 
 impl Error {
@@ -130,6 +132,7 @@ impl Error {
             Self::TooLarge => Status(STATUS_INVALID_BUFFER_SIZE),
             Self::InvalidLength => Status(STATUS_INVALID_PARAMETER),
             Self::InvalidInterface => Status(STATUS_REVISION_MISMATCH),
+            Self::Nested => Status(STATUS_INVALID_DEVICE_STATE),
         }
     }
 }
@@ -140,6 +143,7 @@ impl fmt::Display for Error {
             Self::Status(status) => write!(f, "{status}"),
             Self::NoMemory => f.write_str("no memory"),
             Self::NotOpen => f.write_str("the channel is not open"),
+            Self::Nested => f.write_str("the thread would wait for itself"),
             Self::TooLarge => f.write_str("more bytes than the channel takes"),
             Self::InvalidLength => f.write_str("not a length that the operation takes"),
             Self::InvalidInterface => {

@@ -15,9 +15,7 @@
 //! impl Mailbox {
 //!     /// From any callback.
 //!     fn deliver(&self, irql: &mut impl Irql) {
-//!         let mut letters = self.letters.lock(irql);
-//!         *letters = letters.saturating_add(1);
-//!         drop(letters);
+//!         self.letters.with(irql, |letters, _| *letters = letters.saturating_add(1));
 //!         self.arrived.set();
 //!     }
 //!
@@ -26,28 +24,31 @@
 //!         if !self.arrived.wait(irql, Some(5_000_000)) {
 //!             return None;
 //!         }
-//!         Some(core::mem::take(&mut *self.letters.lock(irql)))
+//!         Some(self.letters.with(irql, |letters, _| core::mem::take(letters)))
 //!     }
 //! }
 //! ```
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
-use core::ops::{Deref, DerefMut};
+use core::mem::ManuallyDrop;
 
 use wdk_sys::ntddk::{
     ExAcquireRundownProtection, ExInitializeRundownProtection, ExReleaseRundownProtection,
-    ExWaitForRundownProtectionRelease, KeAcquireSpinLockRaiseToDpc, KeInitializeEvent,
-    KeReleaseSpinLock, KeResetEvent, KeSetEvent, KeWaitForSingleObject,
+    ExRundownCompleted, ExWaitForRundownProtectionRelease, KeEnterCriticalRegion,
+    KeInitializeEvent, KeLeaveCriticalRegion, KeResetEvent, KeSetEvent, KeWaitForSingleObject,
+    PsGetCurrentThreadId,
 };
 use wdk_sys::{
-    _EVENT_TYPE, _KWAIT_REASON, _MODE, EX_RUNDOWN_REF, KEVENT, KIRQL, KPROCESSOR_MODE, KSPIN_LOCK,
+    _EVENT_TYPE, _KWAIT_REASON, _MODE, EX_RUNDOWN_REF, KEVENT, KPROCESSOR_MODE, KSPIN_LOCK,
     LARGE_INTEGER, STATUS_TIMEOUT,
 };
 
+use crate::atomics::{AtomicUsize, Ordering};
 use crate::claim::Uses;
-use crate::irql::{AtPassive, Dispatch, Irql, Passive};
-use crate::pool::{InPool, PoolBox, Tag};
+use crate::debugger::say;
+use crate::irql::{AtPassive, Dispatch, Held, Irql, Passive, at_passive_level};
+use crate::pool::{InPool, PoolArc, PoolBox, Tag};
 use crate::status::Error;
 
 #[allow(
@@ -58,12 +59,14 @@ pub(crate) const KERNEL_MODE: KPROCESSOR_MODE = _MODE::KernelMode as KPROCESSOR_
 
 /// Data behind a spin lock.
 ///
-/// The guard raises to `DISPATCH_LEVEL` and borrows the caller's witness for its life, so that
-/// nothing that waits can be called under the lock.
+/// [`SpinLock::with`] lends the data, and a witness of `DISPATCH_LEVEL` in the place of the
+/// caller's, to a closure: nothing that waits can be called under the lock, and the lock cannot be
+/// left held.
 ///
 /// # Invariants
 ///
-/// The data is reachable through the one guard, or through an exclusive reference to the lock.
+/// The data is reachable through the one closure that runs under the lock, or through an exclusive
+/// reference to the lock.
 pub struct SpinLock<T: ?Sized> {
     lock: UnsafeCell<KSPIN_LOCK>,
     data: UnsafeCell<T>,
@@ -90,67 +93,26 @@ impl<T> SpinLock<T> {
 }
 
 impl<T: ?Sized> SpinLock<T> {
-    /// Acquires the lock. IRQL: `DISPATCH_LEVEL` or below.
+    /// Acquires the lock, runs the closure with the data and a witness of `DISPATCH_LEVEL`, and
+    /// releases the lock. IRQL: `DISPATCH_LEVEL` or below.
     ///
-    /// Acquiring it again on the same processor is a deadlock, as with every spin lock; the witness
-    /// that the first guard borrows is what makes that hard to write.
-    pub fn lock<'a>(&'a self, irql: &'a mut impl Irql) -> SpinLockGuard<'a, T> {
-        // SAFETY: the witness says that this runs at DISPATCH_LEVEL or below; the lock is
-        // initialised (zero) and lives in memory that is nonpaged whenever it is shared: statics,
-        // pool, kernel stacks and lookaside entries of a driver are.
-        let old = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
-        SpinLockGuard {
-            lock: self,
-            old,
-            irql: irql.dispatch(),
-        }
+    /// Acquiring it again in the closure is a deadlock, as with every spin lock.
+    #[inline]
+    pub fn with<R>(
+        &self,
+        irql: &mut impl Irql,
+        run: impl FnOnce(&mut T, &mut Dispatch<'_>) -> R,
+    ) -> R {
+        // SAFETY: the lock is initialised (zero) and lives in memory that is nonpaged whenever it
+        // is shared: statics, pool, kernel stacks and lookaside entries of a driver are.
+        let _held = unsafe { Held::acquire(self.lock.get(), irql) };
+        // SAFETY: the lock is held until `_held` is dropped, after the closure has returned.
+        run(unsafe { &mut *self.data.get() }, &mut irql.dispatch())
     }
 
     /// The data of a lock that nobody else can reach.
     pub fn get_mut(&mut self) -> &mut T {
         self.data.get_mut()
-    }
-}
-
-/// The lock is held and the processor is at `DISPATCH_LEVEL` while this lives; forgotten, it leaves
-/// both as they are for ever.
-///
-/// # Invariants
-///
-/// Guards end in the reverse order of their beginning, on the processor that made them: each
-/// borrows the witness of the one before, and none can be sent.
-pub struct SpinLockGuard<'a, T: ?Sized> {
-    lock: &'a SpinLock<T>,
-    old: KIRQL,
-    irql: Dispatch<'a>,
-}
-
-impl<'a, T: ?Sized> SpinLockGuard<'a, T> {
-    /// A witness of `DISPATCH_LEVEL`.
-    pub const fn irql(&mut self) -> &mut Dispatch<'a> {
-        &mut self.irql
-    }
-}
-
-impl<T: ?Sized> Deref for SpinLockGuard<'_, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        // SAFETY: the lock is held.
-        unsafe { &*self.lock.data.get() }
-    }
-}
-
-impl<T: ?Sized> DerefMut for SpinLockGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the lock is held, and this guard is borrowed exclusively.
-        unsafe { &mut *self.lock.data.get() }
-    }
-}
-
-impl<T: ?Sized> Drop for SpinLockGuard<'_, T> {
-    fn drop(&mut self) {
-        // SAFETY: this guard holds the lock, and `old` is the IRQL at which it was acquired.
-        unsafe { KeReleaseSpinLock(self.lock.lock.get(), self.old) };
     }
 }
 
@@ -243,18 +205,54 @@ unsafe fn wait_for(event: *mut KEVENT, timeout: Option<u64>) -> bool {
     status != STATUS_TIMEOUT
 }
 
-/// Rundown protection: counts users, refuses new ones once it runs down, and waits for the last.
+/// Rundown protection, with the one who runs it down: counts users, refuses new ones once it runs
+/// down, and waits for the last.
+///
+/// Users have a [`Protection`] each, a counted reference that may be sent anywhere. Waiting takes
+/// the one owner, so that nobody waits a second time while the first wait is on: whether the
+/// kernel wakes two, no text says.
+///
+/// ```
+/// # use kmcl::{irql::AtPassive, pool::Tag, status::Error, sync::{Protection, Rundown}};
+/// fn serve(protection: &Protection) -> bool {
+///     // What is protected stays while the guard lives.
+///     let Some(_guard) = protection.try_acquire() else { return false };
+///     true
+/// }
+///
+/// fn life(irql: &mut impl AtPassive) -> Result<(), Error> {
+///     let mut rundown = Rundown::try_new(Tag::new(*b"Life"))?;
+///     let user = rundown.protection();
+///     assert!(serve(&user));
+///     rundown.wait(irql);
+///     assert!(!serve(&user));
+///     Ok(())
+/// }
+/// ```
 ///
 /// # Invariants
 ///
-/// It is initialised, in nonpaged pool, and never moves. Each guard is one use that the kernel
-/// counts.
-pub struct Rundown(PoolBox<UnsafeCell<EX_RUNDOWN_REF>>);
+/// The structure is initialised, in nonpaged pool, and never moves. Only this value waits for it,
+/// once.
+pub struct Rundown {
+    users: Protection,
+    down: bool,
+}
+
+/// A reference to rundown protection, by which it is acquired.
+///
+/// # Invariants
+///
+/// As [`Rundown`]; each guard is one use that the kernel counts.
+#[derive(Clone)]
+pub struct Protection(PoolArc<Reference>);
+
+struct Reference(UnsafeCell<EX_RUNDOWN_REF>);
 
 // SAFETY: rundown protection is made to be used from any thread and processor.
-unsafe impl Send for Rundown {}
+unsafe impl Send for Reference {}
 // SAFETY: as above.
-unsafe impl Sync for Rundown {}
+unsafe impl Sync for Reference {}
 
 impl Rundown {
     /// Protection that can be acquired, at a place of its own: the kernel's structure is not moved
@@ -264,38 +262,56 @@ impl Rundown {
     ///
     /// [`Error::NoMemory`].
     pub fn try_new(tag: Tag) -> Result<Self, Error> {
-        let place = PoolBox::try_new(UnsafeCell::new(EX_RUNDOWN_REF::default()), tag)?;
+        let place = PoolArc::try_new(Reference(UnsafeCell::new(EX_RUNDOWN_REF::default())), tag)?;
         // SAFETY: it is in its place, where nobody else knows it.
-        unsafe { ExInitializeRundownProtection(place.get()) };
-        Ok(Self(place))
+        unsafe { ExInitializeRundownProtection(place.0.get()) };
+        Ok(Self {
+            users: Protection(place),
+            down: false,
+        })
     }
 
+    /// A reference for one who uses what is protected.
+    #[must_use]
+    pub fn protection(&self) -> Protection {
+        self.users.clone()
+    }
+
+    /// Refuses new users and waits until the last is gone. From then on acquiring fails, and
+    /// another wait has nothing to do.
+    pub fn wait(&mut self, _irql: &mut impl AtPassive) {
+        if core::mem::replace(&mut self.down, true) {
+            return;
+        }
+        // SAFETY: the structure is initialised; the witness says PASSIVE_LEVEL, where waiting is
+        // allowed; this is the one wait for it, and it is over when it is marked as completed.
+        unsafe {
+            ExWaitForRundownProtectionRelease(self.users.0.0.get());
+            ExRundownCompleted(self.users.0.0.get());
+        }
+    }
+}
+
+impl Protection {
     /// Acquires protection, unless it runs down or has run down. IRQL: any that the kernel allows
     /// (`DISPATCH_LEVEL` or below here).
     #[must_use]
     #[inline]
     pub fn try_acquire(&self) -> Option<RundownGuard<'_>> {
         // SAFETY: the structure is initialised.
-        let acquired = unsafe { ExAcquireRundownProtection(self.0.get()) != 0 };
+        let acquired = unsafe { ExAcquireRundownProtection(self.0.0.get()) != 0 };
         // Lazily: a guard that is not ours must not even be made, for it would be dropped.
         acquired.then(|| RundownGuard(self))
-    }
-
-    /// Refuses new users and waits until the last is gone. From then on acquiring fails.
-    pub fn wait(&self, _irql: &mut impl AtPassive) {
-        // SAFETY: the structure is initialised; the witness says PASSIVE_LEVEL, where waiting is
-        // allowed.
-        unsafe { ExWaitForRundownProtectionRelease(self.0.get()) };
     }
 }
 
 /// Keeps what the rundown protects.
-pub struct RundownGuard<'a>(&'a Rundown);
+pub struct RundownGuard<'a>(&'a Protection);
 
 impl Drop for RundownGuard<'_> {
     fn drop(&mut self) {
         // SAFETY: this guard stands for one successful acquisition.
-        unsafe { ExReleaseRundownProtection(self.0.0.get()) };
+        unsafe { ExReleaseRundownProtection(self.0.0.0.get()) };
     }
 }
 
@@ -463,15 +479,18 @@ pub unsafe trait Confined {}
 /// It is the place for a [`Channel`](crate::channel::Channel) in a device's context: callbacks have
 /// no [`Passive`] witness, so they cannot reach the channel that waits for them. Nor can they drop
 /// it: like the channel, the cell cannot be sent, so that a handler may refer to one and not own
-/// one.
+/// one. Dropped above `PASSIVE_LEVEL`, the cell leaks its data, and debug builds say so.
 ///
 /// # Invariants
 ///
-/// The data is reached by the one thread that is inside [`PassiveCell::with`], or through an
-/// exclusive reference to the cell.
+/// The data is reached by the one thread that is inside [`PassiveCell::with`], whose id is in
+/// `holder` meanwhile, or through an exclusive reference to the cell.
 pub struct PassiveCell<T: Confined> {
     free: Event,
-    data: UnsafeCell<T>,
+    /// The id of the thread that is inside; 0 for none. A thread finds its own there only if it
+    /// has put it there itself.
+    holder: AtomicUsize,
+    data: ManuallyDrop<UnsafeCell<T>>,
     _confined: NotForHandlers,
 }
 
@@ -490,22 +509,68 @@ impl<T: Confined> PassiveCell<T> {
         free.set();
         Ok(Self {
             free,
-            data: UnsafeCell::new(data),
+            holder: AtomicUsize::new(0),
+            data: ManuallyDrop::new(UnsafeCell::new(data)),
             _confined: NotForHandlers::new(),
         })
     }
 
-    /// Runs a closure with the data and the witness. Not to be nested: the inner call would wait
-    /// for the outer one.
+    /// Runs a closure with the data and the witness, one thread at a time.
+    ///
+    /// The thread is in a critical region meanwhile: a program that suspends a thread of its own
+    /// suspends it before or after, not while the device's plug-and-play callbacks wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nested`] if this thread is inside already: waiting for itself it would wait for
+    /// ever. The closure is not run.
     pub fn with<R>(
         &self,
         irql: &mut Passive<'_>,
         run: impl FnOnce(&mut T, &mut Passive<'_>) -> R,
-    ) -> R {
-        self.free.wait(irql, None);
-        // SAFETY: the event lets one thread in at a time.
-        let result = run(unsafe { &mut *self.data.get() }, irql);
-        self.free.set();
-        result
+    ) -> Result<R, Error> {
+        // SAFETY: the id of the running thread has no precondition.
+        let thread = unsafe { PsGetCurrentThreadId() }.addr();
+        if self.holder.load(Ordering::Relaxed) == thread {
+            return Err(Error::Nested);
+        }
+        let _inside = Inside::enter(self, thread, irql);
+        // SAFETY: the event lets one thread in at a time, until `_inside` is dropped, and this one
+        // was not in.
+        Ok(run(unsafe { &mut *self.data.get() }, irql))
+    }
+}
+
+/// A thread is inside a cell, and in a critical region.
+struct Inside<'a, T: Confined>(&'a PassiveCell<T>);
+
+impl<'a, T: Confined> Inside<'a, T> {
+    fn enter(cell: &'a PassiveCell<T>, thread: usize, irql: &mut Passive<'_>) -> Self {
+        // SAFETY: the witness says PASSIVE_LEVEL; the region is left when this is dropped, in the
+        // same thread, for it cannot be sent.
+        unsafe { KeEnterCriticalRegion() };
+        cell.free.wait(irql, None);
+        cell.holder.store(thread, Ordering::Relaxed);
+        Self(cell)
+    }
+}
+
+impl<T: Confined> Drop for Inside<'_, T> {
+    fn drop(&mut self) {
+        self.0.holder.store(0, Ordering::Relaxed);
+        self.0.free.set();
+        // SAFETY: entered in `enter`, by this thread, which is at PASSIVE_LEVEL again.
+        unsafe { KeLeaveCriticalRegion() };
+    }
+}
+
+impl<T: Confined> Drop for PassiveCell<T> {
+    fn drop(&mut self) {
+        if !at_passive_level() {
+            say(c"kmcl: a cell is dropped above PASSIVE_LEVEL and leaks\n");
+            return;
+        }
+        // SAFETY: the data is dropped once, here, by the one owner of the cell.
+        unsafe { ManuallyDrop::drop(&mut self.data) };
     }
 }

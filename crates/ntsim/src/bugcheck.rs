@@ -28,6 +28,8 @@ macro_rules! stop_codes {
 }
 
 stop_codes! {
+    /// A thread left more critical regions than it had entered.
+    APC_INDEX_MISMATCH = 0x1;
     /// A routine that needs a high IRQL was called below it.
     IRQL_NOT_GREATER_OR_EQUAL = 0x9;
     /// Memory was touched, or a routine called, at too high an IRQL.

@@ -68,6 +68,7 @@ unsafe extern "C" {
     pub fn IoFreeMdl(Mdl: PMDL);
     pub fn KeAcquireSpinLockAtDpcLevel(SpinLock: PKSPIN_LOCK);
     pub fn KeAcquireSpinLockRaiseToDpc(SpinLock: PKSPIN_LOCK) -> KIRQL;
+    pub fn KeAreApcsDisabled() -> BOOLEAN;
     pub fn KeBugCheckEx(
         BugCheckCode: ULONG,
         BugCheckParameter1: ULONG_PTR,
@@ -82,10 +83,12 @@ unsafe extern "C" {
         Alertable: BOOLEAN,
         Interval: PLARGE_INTEGER,
     ) -> NTSTATUS;
+    pub fn KeEnterCriticalRegion();
     pub fn KeGetCurrentIrql() -> KIRQL;
     pub fn KeGetCurrentProcessorNumberEx(ProcNumber: PPROCESSOR_NUMBER) -> ULONG;
     pub fn KeInitializeEvent(Event: PRKEVENT, Type: EVENT_TYPE, State: BOOLEAN);
     pub fn KeInitializeSpinLock(SpinLock: PKSPIN_LOCK);
+    pub fn KeLeaveCriticalRegion();
     pub fn KeLowerIrql(NewIrql: KIRQL);
     pub fn KeQueryActiveProcessorCountEx(GroupNumber: USHORT) -> ULONG;
     pub fn KeQueryInterruptTime() -> ULONGLONG;
@@ -123,6 +126,7 @@ unsafe extern "C" {
     pub fn MmUnmapLockedPages(BaseAddress: PVOID, MemoryDescriptorList: PMDL);
     pub fn ObfDereferenceObject(Object: PVOID) -> LONG_PTR;
     pub fn ObfReferenceObject(Object: PVOID) -> LONG_PTR;
+    pub fn PsGetCurrentThreadId() -> HANDLE;
     pub fn RtlCompareMemory(
         Source1: *const c_void,
         Source2: *const c_void,

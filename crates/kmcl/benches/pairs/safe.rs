@@ -44,7 +44,7 @@ impl Handler for Driver {
 
     fn started(&self, cx: &mut Context<'_, Self>) {
         let sender = cx.sender();
-        *self.0.lock(cx.irql()) = Some(sender);
+        self.0.with(cx.irql(), |kept, _| *kept = Some(sender));
     }
 
     fn process_packet<'c>(
@@ -94,8 +94,7 @@ impl Safe {
         let sender = channel
             .handler()
             .0
-            .lock(&mut irql)
-            .take()
+            .with(&mut irql, |sender, _| sender.take())
             .expect("a sender");
         let buffer = HostBuffer::try_new(EXTERNAL_BYTES, TAG).expect("memory");
         let Ok(mdl) = Mdl::try_new(buffer) else {

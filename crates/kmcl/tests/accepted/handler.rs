@@ -29,7 +29,7 @@ impl Handler for Counting {
     fn process_packet<'c>(&self, cx: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
         let mut first = [0];
         packet.payload().copy_to(&mut first);
-        *self.0.lock(cx.irql()) += u32::from(first[0]);
+        self.0.with(cx.irql(), |sum, _| *sum += u32::from(first[0]));
         packet.complete(&[])
     }
 

@@ -44,7 +44,7 @@ impl Handler for Driver {
 
     fn started(&self, cx: &mut Context<'_, Self>) {
         let sender = cx.sender();
-        *self.sender.lock(cx.irql()) = Some(sender);
+        self.sender.with(cx.irql(), |kept, _| *kept = Some(sender));
     }
 
     fn post_started(&self, cx: &mut PostStarted<'_, Self>) {
@@ -62,8 +62,8 @@ impl Handler for Driver {
     }
 
     fn suspended(&self, cx: &mut Context<'_, Self>) {
-        *self.sender.lock(cx.irql()) = None;
-        *self.kept.lock(cx.irql()) = None;
+        self.sender.with(cx.irql(), |kept, _| *kept = None);
+        self.kept.with(cx.irql(), |kept, _| *kept = None);
     }
 
     fn process_packet<'c>(&self, cx: &mut Running<'c, Self>, packet: Incoming<'c, Self>) -> Disposition<'c> {
@@ -73,16 +73,16 @@ impl Handler for Driver {
             Some(1) => packet.defer_to_passive(),
             Some(2) => {
                 let (kept, disposition) = packet.detach();
-                *self.kept.lock(cx.irql()) = kept;
+                self.kept.with(cx.irql(), |place, _| *place = kept);
                 disposition
             }
             Some(3) => match packet.external_data(true) {
-                Data::Ready(data) => {
-                    let mut sum = self.sum.lock(cx.irql());
-                    let _ = data.for_each_part(|part: HostBytes<'_>| {
-                        *sum = sum.wrapping_add(part.read::<u64>(8).unwrap_or_default());
+                Data::Ready(mut data) => {
+                    self.sum.with(cx.irql(), |sum, _| {
+                        let _ = data.for_each_part(|part: HostBytes<'_>| {
+                            *sum = sum.wrapping_add(part.read::<u64>(8).unwrap_or_default());
+                        });
                     });
-                    drop(sum);
                     data.into_packet().complete(&[])
                 }
                 Data::Pending(disposition) => disposition,

@@ -6,7 +6,7 @@ use kmcl::sync::SpinLock;
 struct Kept<H: Handler>(SpinLock<Option<Incoming<'static, H>>>);
 
 fn process<'c, H: Handler>(kept: &Kept<H>, packet: Incoming<'c, H>, mut irql: kmcl::irql::Dispatch<'_>) -> Option<Disposition<'c>> {
-    *kept.0.lock(&mut irql) = Some(packet);
+    kept.0.with(&mut irql, |kept, _| *kept = Some(packet));
     None
 }
 

@@ -1,11 +1,9 @@
-//! A spin lock's guard borrows the witness of PASSIVE_LEVEL.
+//! A spin lock borrows the witness of PASSIVE_LEVEL while its closure runs.
 use kmcl::irql::Passive;
 use kmcl::sync::{Event, SpinLock};
 
 fn wait(lock: &SpinLock<u32>, event: &Event, irql: &mut Passive<'_>) {
-    let guard = lock.lock(irql);
-    event.wait(irql, None);
-    drop(guard);
+    lock.with(irql, |_, _| event.wait(irql, None));
 }
 
 fn main() {}

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running};
+use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running, Unconnected};
 use kmcl::gpadl::{Access, Gpadl};
 use kmcl::incoming::{Disposition, External as IncomingExternal, Incoming, PendingIncoming};
 use kmcl::interface::{Interface, InterfaceVersion};
@@ -264,7 +264,7 @@ impl State {
     }
 
     pub fn sender(&self, irql: &mut impl Irql) -> Option<Sender<Client>> {
-        self.sender.lock(irql).clone()
+        self.sender.with(irql, |sender, _| sender.clone())
     }
 
     /// Keeps a packet; false if there is no room.
@@ -273,16 +273,19 @@ impl State {
         packet: PendingIncoming<Client>,
         irql: &mut impl Irql,
     ) -> Option<PendingIncoming<Client>> {
-        let mut held = self.held.lock(irql);
-        match held.iter_mut().find(|place| place.is_none()) {
-            Some(place) => place.replace(packet),
-            None => Some(packet),
-        }
+        self.held.with(irql, |held, _| {
+            match held.iter_mut().find(|place| place.is_none()) {
+                Some(place) => place.replace(packet),
+                None => Some(packet),
+            }
+        })
     }
 
     /// Completes one packet that was kept.
     pub fn complete_held(&self, irql: &mut impl Irql) -> bool {
-        let packet = self.held.lock(irql).iter_mut().find_map(Option::take);
+        let packet = self
+            .held
+            .with(irql, |held, _| held.iter_mut().find_map(Option::take));
         let some = packet.is_some();
         if let Some(packet) = packet {
             packet.complete(b"held....");
@@ -321,7 +324,7 @@ impl State {
     ) -> Result<(), Error> {
         let sender = self.sender(irql).ok_or(Error::NotOpen)?;
         let data = if matches!(how, How::External | How::TooMuchExternal) {
-            let buffer = HostBuffer::try_new(4096, TAG)?;
+            let mut buffer = HostBuffer::try_new(4096, TAG)?;
             buffer.write(8, &[3; 100]);
             Some(Mdl::try_new(buffer)?)
         } else {
@@ -377,7 +380,7 @@ impl State {
         by_mdl: bool,
         irql: &mut impl kmcl::irql::AtPassive,
     ) -> Result<u32, Error> {
-        let buffer = HostBuffer::try_new(5000, TAG)?;
+        let mut buffer = HostBuffer::try_new(5000, TAG)?;
         buffer.write(4090, b"across the pages");
         let gpadl = if by_mdl {
             let mdl = Mdl::try_new(buffer)?;
@@ -387,7 +390,7 @@ impl State {
         }?;
         count(&self.counts.gpadls, 1);
         let id = gpadl.id();
-        let old = self.gpadl.lock(irql).replace(gpadl);
+        let old = self.gpadl.with(irql, |kept, _| kept.replace(gpadl));
         if let Some(old) = old {
             old.delete(irql);
         }
@@ -402,7 +405,7 @@ impl State {
 
     /// Takes the GPADL back; what the host has written at its start.
     pub fn delete_gpadl(&self, irql: &mut Passive<'_>) -> Option<u64> {
-        let gpadl = self.gpadl.lock(irql).take()?;
+        let gpadl = self.gpadl.with(irql, |kept, _| kept.take())?;
         let value = gpadl.buffer().view().read::<u64>(0);
         gpadl.delete(irql);
         value
@@ -438,8 +441,9 @@ impl Handler for Client {
                 .set_interrupt_latency(300)
                 .and_then(|_| cx.set_interrupt_latency(500))?;
             let mmio = cx.mmio_space();
-            let mut numbers = state.numbers.lock(cx.irql());
-            (numbers.latency, numbers.mmio) = (old, mmio);
+            state.numbers.with(cx.irql(), |numbers, _| {
+                (numbers.latency, numbers.mmio) = (old, mmio);
+            });
         }
         if state.options.gpadl_in_opened {
             state
@@ -447,10 +451,10 @@ impl Handler for Client {
                 .map_err(Error::status)?;
         }
         if state.options.fail_opened {
-            drop(state.gpadl.lock(cx.irql()).take());
+            drop(state.gpadl.with(cx.irql(), |kept, _| kept.take()));
             return Err(Status(STATUS_INSUFFICIENT_RESOURCES));
         }
-        *state.sender.lock(cx.irql()) = Some(sender);
+        state.sender.with(cx.irql(), |kept, _| *kept = Some(sender));
         Ok(())
     }
 
@@ -493,10 +497,10 @@ impl Handler for Client {
     fn closed(&self, cx: &mut Context<'_, Self>) {
         let state = &self.0;
         count(&state.counts.closed, 1);
-        let gpadl = state.gpadl.lock(cx.irql()).take();
+        let gpadl = state.gpadl.with(cx.irql(), |kept, _| kept.take());
         // Dropped without being deleted: the library does that.
         drop(gpadl);
-        *state.sender.lock(cx.irql()) = None;
+        state.sender.with(cx.irql(), |kept, _| *kept = None);
     }
 
     fn process_packet<'c>(
@@ -541,7 +545,7 @@ impl Handler for Client {
                 IncomingExternal::Ready(data) => data.into_packet().complete(b"data!..."),
             },
             [order::SUM, ..] => match packet.external_data(true) {
-                IncomingExternal::Ready(data) => {
+                IncomingExternal::Ready(mut data) => {
                     count(&state.counts.received, 1);
                     let mut sum = 0_u64;
                     let mapped = data.for_each_part(|part| {
@@ -571,7 +575,7 @@ impl Handler for Client {
         count(&self.0.counts.batched, packets);
     }
 
-    fn pnp_failure(&self, _cx: &mut Context<'_, Self>, status: Status) {
+    fn pnp_failure(&self, _cx: &mut Unconnected<'_, Self>, status: Status) {
         count(&self.0.counts.pnp_failures, u32::from(!status.is_success()));
     }
 
@@ -609,7 +613,7 @@ impl Handler for Client {
         }
         // Other processors go on while this one takes locks; the handler is there all the same.
         for _ in 0..state.options.lingers {
-            drop(self.0.sender.lock(cx.irql()));
+            self.0.sender.with(cx.irql(), |_, _| ());
         }
         count(&self.0.counts.ended, 1);
     }
@@ -645,12 +649,13 @@ impl Device {
         };
         // SAFETY: every version begins with an `INTERFACE`.
         let header = unsafe { interface.as_ptr().cast::<INTERFACE>().read() };
-        *self.state.numbers.lock(irql) = Numbers {
+        let numbers = Numbers {
             version: interface.version(),
             header: (header.Size, header.Version),
             ..Numbers::default()
         };
-        SEEN.set(*self.state.numbers.lock(irql));
+        self.state.numbers.with(irql, |kept, _| *kept = numbers);
+        SEEN.set(numbers);
         if options.query == Query::Raised {
             raise(irql, |_| drop(interface));
             return Err(Error::NotOpen);
@@ -695,19 +700,19 @@ impl Device {
             config.start_paused(irql);
         }
         self.channel
-            .with(irql, |slot, _| *slot = ChannelSlot::Configured(config));
-        Ok(())
+            .with(irql, |slot, _| *slot = ChannelSlot::Configured(config))
     }
 
     /// Drops the channel, in whichever state it is.
     pub fn release(&self, irql: &mut Passive<'_>) {
         self.channel
-            .with(irql, |slot, _| *slot = ChannelSlot::Empty);
+            .with(irql, |slot, _| *slot = ChannelSlot::Empty)
+            .expect("nothing is nested");
     }
 
     /// Enables the channel, for the first time or again.
     pub fn enable(&self, irql: &mut Passive<'_>) -> Result<(), Error> {
-        self.channel.with(irql, ChannelSlot::enable)
+        self.channel.with(irql, ChannelSlot::enable)?
     }
 
     /// What the device does when it comes up.
@@ -723,28 +728,34 @@ impl Device {
                 slot.disable(irql);
             }
             readiness.check()
-        })
+        })?
     }
 
     /// Waits for the channel: until it has started, or until the handshake is over.
     pub fn wait(&self, ready: bool, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
-        self.channel.with(irql, |slot, irql| {
-            if ready {
-                slot.wait_ready(timeout, irql)
-            } else {
-                slot.wait_started(timeout, irql)
-            }
-        })
+        self.channel
+            .with(irql, |slot, irql| {
+                if ready {
+                    slot.wait_ready(timeout, irql)
+                } else {
+                    slot.wait_started(timeout, irql)
+                }
+            })
+            .expect("nothing is nested")
     }
 
     /// Disables the channel, if it is enabled.
     pub fn disable(&self, irql: &mut Passive<'_>) {
-        self.channel.with(irql, ChannelSlot::disable);
+        self.channel
+            .with(irql, ChannelSlot::disable)
+            .expect("nothing is nested");
     }
 
     /// Takes the channel out of the device.
     pub fn take_channel(&self, irql: &mut Passive<'_>) -> ChannelSlot<Client> {
-        self.channel.with(irql, |slot, _| std::mem::take(slot))
+        self.channel
+            .with(irql, |slot, _| std::mem::take(slot))
+            .expect("nothing is nested")
     }
 
     /// Does something with the enabled channel.
@@ -753,9 +764,11 @@ impl Device {
         irql: &mut Passive<'_>,
         run: impl FnOnce(&Channel<Client>, &mut Passive<'_>) -> R,
     ) -> Option<R> {
-        self.channel.with(irql, |slot, irql| {
-            slot.enabled().map(|channel| run(channel, irql))
-        })
+        self.channel
+            .with(irql, |slot, irql| {
+                slot.enabled().map(|channel| run(channel, irql))
+            })
+            .expect("nothing is nested")
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kmcl::irql::Passive;
 use ntsim::export::enter_driver;
 use ntsim::kernel::{DriverId, kernel};
-use ntsim::vmbus::{HostChannel, Offer, OfferHandle};
+use ntsim::vmbus::{HostChannel, Offer, OfferHandle, backends};
 use ntsim::{Config, DriverImage, Machine, Report, System};
 use wdk_sys_lite::GUID;
 
@@ -127,6 +127,30 @@ pub fn run<R: Send + 'static>(
     program: impl FnOnce(&Guest<'_>) -> R + Send + 'static,
 ) -> Report<R> {
     run_offer(config, options, Offer::new(TYPE, TYPE), host, program)
+}
+
+/// As [`run`], for a device that leaves something behind.
+pub fn run_leaking(
+    options: Options,
+    program: impl FnOnce(&Guest<'_>) + Send + 'static,
+) -> Report<()> {
+    Machine::run(Config::default(), move |system| {
+        driver::set_options(options);
+        let driver = system.load_driver(image()).expect("the driver loads");
+        let offer = system.offer(Offer::new(TYPE, TYPE), backends::echo);
+        let pdo = offer.pdo().expect("the bus driver makes a device").id;
+        let _ = system.wait_started(pdo);
+        program(&Guest {
+            system,
+            driver,
+            offer,
+            pdo,
+        });
+        system
+            .unload_driver(driver)
+            .map(drop)
+            .expect("the driver unloads");
+    })
 }
 
 /// As [`run`], with an offer of the test's own.

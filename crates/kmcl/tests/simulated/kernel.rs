@@ -126,12 +126,12 @@ fn a_spin_lock_keeps_others_out_and_raises_the_irql() {
                 system.spawn("adder", move |_| {
                     as_driver(NOBODY, |irql_now| {
                         for _ in 0..20 {
-                            let mut guard = lock.lock(irql_now);
-                            assert_eq!(irql(), 2);
-                            let value = *guard;
-                            drop(Event::try_new(EventKind::Notification, TAG));
-                            *guard = value + 1;
-                            drop(guard);
+                            lock.with(irql_now, |value, _| {
+                                assert_eq!(irql(), 2);
+                                let before = *value;
+                                drop(Event::try_new(EventKind::Notification, TAG));
+                                *value = before + 1;
+                            });
                             assert_eq!(irql(), 0);
                         }
                     });
@@ -141,14 +141,15 @@ fn a_spin_lock_keeps_others_out_and_raises_the_irql() {
         for thread in threads {
             thread.join();
         }
-        assert_eq!(*lock.lock(irql_now), 60);
-        {
-            let inner = SpinLock::new(5);
-            let mut guard = lock.lock(irql_now);
-            // A guard lends a witness for the next.
-            assert_eq!(*inner.lock(guard.irql()), 5);
+        assert_eq!(lock.with(irql_now, |value, _| *value), 60);
+        let inner = SpinLock::new(5);
+        // A lock lends a witness for the next.
+        let both = lock.with(irql_now, |outer, irql_now| {
+            let inner = inner.with(irql_now, |inner, _| *inner);
             assert_eq!(irql(), 2);
-        }
+            *outer + inner
+        });
+        assert_eq!((both, irql()), (65, 0));
         let mut lock = Rc::into_inner(lock).expect("one owner");
         *lock.get_mut() += 1;
         assert_eq!(lock.into_inner(), 61);
@@ -189,14 +190,14 @@ fn a_notification_event_lets_all_go_until_it_is_reset_and_a_synchronization_even
 #[test]
 fn rundown_waits_for_those_who_hold_it_and_refuses_the_rest() {
     seeds(20, |system, irql| {
-        let rundown = Rc::new(SendOnly(Rundown::try_new(TAG).expect("memory")));
+        let mut rundown = Rundown::try_new(TAG).expect("memory");
         let released = Rc::new(Cell::new(false));
-        let held = (Rc::clone(&rundown), Rc::clone(&released));
+        let held = (rundown.protection(), Rc::clone(&released));
         let acquired = Rc::new(Cell::new(false));
         let note = Rc::clone(&acquired);
         let thread = system.spawn("holder", move |system| {
             as_driver(NOBODY, |_| {
-                let guard = held.0.0.try_acquire().expect("it is open");
+                let guard = held.0.try_acquire().expect("it is open");
                 note.set(true);
                 system.sleep(Duration::from_micros(20));
                 held.1.set(true);
@@ -206,17 +207,17 @@ fn rundown_waits_for_those_who_hold_it_and_refuses_the_rest() {
         while !acquired.get() {
             system.sleep(Duration::from_nanos(100));
         }
-        rundown.0.wait(irql);
+        rundown.wait(irql);
         assert!(released.get());
-        assert!(rundown.0.try_acquire().is_none());
+        assert!(rundown.protection().try_acquire().is_none());
+        // There is nothing to wait for any more, and the kernel is not asked.
+        rundown.wait(irql);
         thread.join();
     });
     out_of_memory(|_, _| {
         assert!(Rundown::try_new(TAG).is_err_and(|error| error == Error::NoMemory));
     });
 }
-
-struct SendOnly<T>(T);
 
 struct Number(u64);
 // SAFETY: a number may be used anywhere.
@@ -236,7 +237,8 @@ fn a_passive_cell_lets_one_thread_in_at_a_time() {
                                 let value = number.0;
                                 system.sleep(Duration::from_nanos(200));
                                 number.0 = value + 1;
-                            });
+                            })
+                            .expect("nothing is nested");
                         }
                         drop(cell);
                     });
@@ -246,7 +248,25 @@ fn a_passive_cell_lets_one_thread_in_at_a_time() {
         for thread in threads {
             thread.join();
         }
-        assert_eq!(cell.with(irql, |number, _| number.0), 30);
+        assert_eq!(cell.with(irql, |number, _| number.0), Ok(30));
+    });
+}
+
+#[test]
+fn a_thread_that_is_in_a_passive_cell_does_not_get_in_again_and_cannot_be_suspended() {
+    seeds(1, |_, irql| {
+        let cell = PassiveCell::try_new(Number(1), TAG).expect("memory");
+        // SAFETY: it has no precondition.
+        let suspends_not = || unsafe { wdk_sys_lite::ntddk::KeAreApcsDisabled() } != 0;
+        assert!(!suspends_not());
+        let inner = cell.with(irql, |number, irql| {
+            assert!(suspends_not());
+            number.0 += 1;
+            cell.with(irql, |number, _| number.0 += 1)
+        });
+        assert_eq!(inner, Ok(Err(Error::Nested)));
+        assert!(!suspends_not());
+        assert_eq!(cell.with(irql, |number, _| number.0), Ok(2));
     });
 }
 
@@ -316,7 +336,7 @@ fn an_entrys_value_is_dropped_once_and_small_entries_hold_the_link() {
 #[test]
 fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
     seeds(1, |_, _| {
-        let buffer = HostBuffer::try_new(4097, TAG).expect("memory");
+        let mut buffer = HostBuffer::try_new(4097, TAG).expect("memory");
         assert_eq!(buffer.length(), 8192);
         let view = buffer.view();
         assert_eq!((view.len(), view.is_empty()), (8192, false));
@@ -333,7 +353,7 @@ fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
         ] {
             assert_eq!(buffer.write(offset, &text[..length]), length);
             let mut copy = vec![0xEE; length + 1];
-            let part = view.part(offset, length).expect("within");
+            let part = buffer.view().part(offset, length).expect("within");
             assert_eq!((part.len(), part.is_empty()), (length, length == 0));
             assert_eq!(part.copy_to(&mut copy), length);
             assert_eq!(copy[..length], text[..length]);
@@ -341,11 +361,12 @@ fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
         }
         // A shorter target takes what it can.
         let mut short = [0; 3];
-        assert_eq!(view.copy_to(&mut short), 3);
+        assert_eq!(buffer.view().copy_to(&mut short), 3);
         // At the end: what fits is written, what does not fit is not read.
         assert_eq!(buffer.write(8190, b"abc"), 2);
         assert_eq!(buffer.write(8192, b"abc"), 0);
         assert_eq!(buffer.write(9000, b"abc"), 0);
+        let view = buffer.view();
         assert_eq!(view.read::<u16>(8190), Some(u16::from_le_bytes(*b"ab")));
         assert_eq!(view.read::<u32>(8190), None);
         assert_eq!(view.part(8190, 100).map(|part| part.len()), Some(2));
@@ -366,7 +387,7 @@ fn host_memory_is_whole_zeroed_pages_and_read_by_copying() {
 #[test]
 fn a_reader_reads_one_value_after_the_other_and_stops_at_the_end() {
     seeds(1, |_, _| {
-        let buffer = HostBuffer::try_new(1, TAG).expect("memory");
+        let mut buffer = HostBuffer::try_new(1, TAG).expect("memory");
         buffer.write(0, &[1, 2, 0, 3, 0, 0, 0, 9, 9, 9]);
         let mut reader = buffer.view().part(0, 10).expect("within").reader();
         assert_eq!(reader.read::<u8>(), Some(1));
@@ -384,7 +405,7 @@ fn a_reader_reads_one_value_after_the_other_and_stops_at_the_end() {
 #[test]
 fn external_data_stays_within_its_mdl() {
     seeds(1, |_, _| {
-        let buffer = HostBuffer::try_new(1, TAG).expect("memory");
+        let mut buffer = HostBuffer::try_new(1, TAG).expect("memory");
         buffer.write(0, b"x");
         let mdl = Mdl::try_new(buffer).expect("memory");
         assert_eq!(mdl.as_ref().length(), 4096);

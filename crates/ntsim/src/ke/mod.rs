@@ -11,6 +11,7 @@ pub mod object;
 mod rtl;
 mod rundown;
 mod spinlock;
+mod thread;
 mod time;
 
 use std::cell::{Cell, RefCell};

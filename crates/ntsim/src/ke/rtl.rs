@@ -103,7 +103,8 @@ routines! {
     ExFreePool ExFreePoolWithTag ExInitializeLookasideListEx ExInitializeRundownProtection ExQueryDepthSList
     ExReInitializeRundownProtection ExReleaseRundownProtection ExRundownCompleted ExWaitForRundownProtectionRelease
     ExpInterlockedFlushSList ExpInterlockedPopEntrySList ExpInterlockedPushEntrySList InitializeSListHead IoAllocateMdl
-    IoBuildPartialMdl IoFreeMdl KeAcquireSpinLockAtDpcLevel KeAcquireSpinLockRaiseToDpc KeBugCheckEx KeClearEvent
+    IoBuildPartialMdl IoFreeMdl KeAcquireSpinLockAtDpcLevel KeAcquireSpinLockRaiseToDpc KeAreApcsDisabled
+    KeBugCheckEx KeClearEvent KeEnterCriticalRegion KeLeaveCriticalRegion PsGetCurrentThreadId
     KeDelayExecutionThread KeGetCurrentIrql KeGetCurrentProcessorNumberEx KeInitializeEvent KeInitializeSpinLock
     KeLowerIrql KeQueryActiveProcessorCountEx KeQueryInterruptTime KeQueryPerformanceCounter KeReleaseSpinLock
     KeReleaseSpinLockFromDpcLevel KeResetEvent KeSetEvent KeWaitForSingleObject KfRaiseIrql MmBuildMdlForNonPagedPool
