@@ -62,12 +62,22 @@ pub const VMBUS_CHANNEL_PACKET_EXTERNAL_DATA_FLAGS: u32 =
 /// The version to ask for with a [`KMCL_CLIENT_INTERFACE_V1`].
 pub const KMCL_CLIENT_INTERFACE_VERSION_V1: u32 = 1;
 
+#[cfg(not(miri))]
 unsafe extern "C" {
     /// The interface's type. Its value is in no public text: on Windows it is the kit's, elsewhere
     /// whoever answers the query (a simulated machine, a test) defines this symbol with a value of
     /// its own.
     pub static KMCL_CLIENT_INTERFACE_TYPE: GUID;
 }
+
+/// The interface's type, for programs that Miri runs: it links no statics.
+#[cfg(miri)]
+pub static KMCL_CLIENT_INTERFACE_TYPE: GUID = GUID {
+    Data1: 0,
+    Data2: 0,
+    Data3: 0,
+    Data4: [0; 8],
+};
 
 /// The channel opened. `PASSIVE_LEVEL`. A failure rolls the channel back to a state without
 /// traffic.

@@ -39,7 +39,7 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -69,7 +69,7 @@ const TAG: Tag = Tag::new(*b"KmCh");
 /// interface was queried.
 macro_rules! call {
     ($table:expr, $member:ident($($argument:expr),* $(,)?)) => {
-        ($table.$member.unwrap_unchecked())($($argument),*)
+        ((*$table).$member.unwrap_unchecked())($($argument),*)
     };
 }
 pub(crate) use call;
@@ -304,7 +304,7 @@ impl<'c, H: Handler> Running<'c, H> {
 /// gives them up. It is in nonpaged pool and stays there; the channel's pointer is its address.
 pub(crate) struct Shared<H: Handler> {
     /// A copy of the interface's table, one step nearer than the interface's own.
-    functions: KMCL_CLIENT_INTERFACE_V1,
+    functions: MaybeUninit<KMCL_CLIENT_INTERFACE_V1>,
     pub(crate) channel: VMBCHANNEL,
     pub(crate) maximum_packet_size: AtomicU32,
     /// Held as long as a packet, its node, an incoming packet's completion or the completion
@@ -341,8 +341,8 @@ unsafe impl<H: Handler> Sync for Shared<H> {}
 
 impl<H: Handler> Shared<H> {
     #[inline]
-    pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
-        &self.functions
+    pub(crate) fn table(&self) -> *const KMCL_CLIENT_INTERFACE_V1 {
+        self.functions.as_ptr()
     }
 
     /// Deletes the list, gives the interface back and drops the handler.
@@ -437,7 +437,7 @@ impl<H: Handler> Owned<H> {
         self.shared.channel
     }
 
-    fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
+    fn table(&self) -> *const KMCL_CLIENT_INTERFACE_V1 {
         self.shared.table()
     }
 }
@@ -504,7 +504,8 @@ impl Interface {
         irql: &mut Passive<'_>,
     ) -> Result<ChannelConfig<H>, Error> {
         let nodes = LookasideList::try_new(TAG, irql)?;
-        routes::set(self.table());
+        // SAFETY: the interface's table is initialised.
+        unsafe { routes::set(self.table()) };
         let mut channel: VMBCHANNEL = core::ptr::null_mut();
         // SAFETY: PASSIVE_LEVEL by the witness; a client endpoint; the parent is the caller's word.
         Status::check(unsafe {
@@ -514,7 +515,7 @@ impl Interface {
             )
         })?;
         let shared = Shared {
-            functions: *self.table(),
+            functions: self.functions(),
             channel,
             maximum_packet_size: AtomicU32::new(0),
             packets: Gate::to_be_placed(),

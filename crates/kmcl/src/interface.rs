@@ -55,9 +55,9 @@ const _: () = assert!(size_of::<KMCL_CLIENT_INTERFACE_V1>() == SIZE as usize);
 pub struct Interface(PoolArc<Table>);
 
 pub(crate) struct Table {
-    /// Version 1, with which every later version begins: initialised. The bindings declare the
-    /// header's pointers as integers, so that moved as a table they would no longer be pointers;
-    /// moved as bytes they are.
+    /// Version 1, with which every later version begins: every member is initialised. The bindings
+    /// declare the header as integers: moved as a table, its pointers would no longer be pointers,
+    /// and its padding would have to be initialised. It is moved as bytes, and read by member.
     functions: MaybeUninit<KMCL_CLIENT_INTERFACE_V1>,
     /// All of a later version, if one was asked for and is there.
     newer: Option<Newer>,
@@ -209,9 +209,13 @@ impl Interface {
     }
 
     #[inline]
-    pub(crate) fn table(&self) -> &KMCL_CLIENT_INTERFACE_V1 {
-        // SAFETY: `first` and `newer` have initialised it.
-        unsafe { self.0.functions.assume_init_ref() }
+    pub(crate) fn table(&self) -> *const KMCL_CLIENT_INTERFACE_V1 {
+        self.0.functions.as_ptr()
+    }
+
+    /// A copy, to be kept nearer.
+    pub(crate) fn functions(&self) -> MaybeUninit<KMCL_CLIENT_INTERFACE_V1> {
+        self.0.functions
     }
 }
 
@@ -307,12 +311,19 @@ pub(crate) mod routes {
     static PACKET_POINTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
     static PACKET_CHANNEL: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-    pub fn set(table: &KMCL_CLIENT_INTERFACE_V1) {
-        if let (Some(channel), Some(pointer), Some(of)) = (
-            table.VmbChannelGetPointer,
-            table.VmbPacketGetPointer,
-            table.VmbPacketGetChannel,
-        ) {
+    /// # Safety
+    ///
+    /// The table is there, and its members are initialised.
+    pub unsafe fn set(table: *const KMCL_CLIENT_INTERFACE_V1) {
+        // SAFETY: as the caller says.
+        let members = unsafe {
+            (
+                (*table).VmbChannelGetPointer,
+                (*table).VmbPacketGetPointer,
+                (*table).VmbPacketGetChannel,
+            )
+        };
+        if let (Some(channel), Some(pointer), Some(of)) = members {
             CHANNEL_POINTER.store(channel as *mut (), Ordering::Release);
             PACKET_POINTER.store(pointer as *mut (), Ordering::Release);
             PACKET_CHANNEL.store(of as *mut (), Ordering::Release);

@@ -847,7 +847,7 @@ impl<H: Handler> OwnedPacket<H> {
     #[inline(always)]
     fn send_with(
         self,
-        call: impl FnOnce(&KMCL_CLIENT_INTERFACE_V1, VMBPACKET, PVOID, u32) -> NTSTATUS,
+        call: impl FnOnce(*const KMCL_CLIENT_INTERFACE_V1, VMBPACKET, PVOID, u32) -> NTSTATUS,
     ) -> Result<(), SendError<Self>> {
         let shared = self.node().shared();
         let payload = self.context().payload();

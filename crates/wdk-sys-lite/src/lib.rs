@@ -24,6 +24,7 @@ pub mod wdf;
 #[doc(hidden)]
 pub use self::wdf::__private;
 
+#[cfg(not(miri))]
 unsafe extern "C" {
     /// The framework's function table, as it is called for KMDF 1.33.
     #[link_name = "WdfFunctions_01033"]
@@ -33,6 +34,21 @@ unsafe extern "C" {
     /// What the framework keeps for this driver: the first argument of each framework function.
     #[allow(non_upper_case_globals, reason = "the framework's name")]
     pub static mut WdfDriverGlobals: PWDF_DRIVER_GLOBALS;
+}
+
+#[cfg(miri)]
+pub use self::under_miri::{WdfDriverGlobals, WdfFunctions};
+
+/// Miri links no statics: a program that it runs sets these before it calls the framework.
+#[cfg(miri)]
+#[allow(non_upper_case_globals, reason = "the framework's names")]
+mod under_miri {
+    use crate::{PWDF_DRIVER_GLOBALS, WDFFUNC};
+
+    /// The framework's function table.
+    pub static mut WdfFunctions: *const WDFFUNC = core::ptr::null();
+    /// What the framework keeps for this driver.
+    pub static mut WdfDriverGlobals: PWDF_DRIVER_GLOBALS = core::ptr::null_mut();
 }
 
 /// Whether a status is a success (`0` to `0x3FFF_FFFF`) or informational (`0x4000_0000` to

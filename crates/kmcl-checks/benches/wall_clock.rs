@@ -1,4 +1,4 @@
-//! Time of the safe path and of the raw calls on this machine: `cargo bench -p kmcl --bench
+//! Time of the safe path and of the raw calls on this machine: `cargo bench -p kmcl-checks --bench
 //! wall_clock`.
 #![allow(missing_docs, reason = "a program")]
 #![allow(
