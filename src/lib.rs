@@ -51,6 +51,9 @@ extern crate wdk_sys_lite as wdk_sys;
 #[global_allocator]
 static ALLOCATOR: wdk_alloc::WdkAllocator = wdk_alloc::WdkAllocator;
 
+/// Named by the crate, so that the models of the tests can put their own in their place.
+use kmcl::atomic;
+
 mod channel;
 mod config;
 mod device;
@@ -62,6 +65,8 @@ mod pump;
 mod queues;
 mod session;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod wdf;
 
 pub use entry::driver_entry;

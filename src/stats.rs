@@ -1,6 +1,6 @@
 //! What the driver counts.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::atomic::{AtomicU64, Ordering};
 
 /// A number that only grows, counted on any processor.
 #[derive(Debug, Default)]

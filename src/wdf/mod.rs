@@ -26,6 +26,7 @@ pub mod object;
 pub mod queue;
 pub mod registry;
 pub mod request;
+mod slot;
 pub mod timer;
 
 /// The result of a call that reports a status.

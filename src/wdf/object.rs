@@ -1,15 +1,12 @@
 //! References to framework objects, and values in their contexts.
 
-use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, WDF_OBJECT_ATTRIBUTES,
     WDF_OBJECT_CONTEXT_TYPE_INFO, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 
 use super::size_of_config;
+use super::slot::Slot;
 
 /// A reference to a framework object: the object's memory stays until the reference is given back,
 /// whatever becomes of the object meanwhile.
@@ -152,17 +149,6 @@ macro_rules! context {
 }
 pub(crate) use context;
 
-/// The memory of a context: all zeros, as the framework makes it, is an empty slot.
-///
-/// # Invariants
-///
-/// `value` is initialised once `ready` is set.
-#[repr(C)]
-struct Slot<T> {
-    ready: AtomicBool,
-    value: UnsafeCell<MaybeUninit<T>>,
-}
-
 /// Attributes of an object without a context, everything inherited.
 pub(super) fn attributes_without_context() -> WDF_OBJECT_ATTRIBUTES {
     WDF_OBJECT_ATTRIBUTES {
@@ -210,13 +196,8 @@ pub(super) unsafe fn put<T: Context>(object: WDFOBJECT, value: T::Value) -> bool
     let Some(slot) = (unsafe { slot::<T>(object) }) else {
         return false;
     };
-    if slot.ready.load(Ordering::Acquire) {
-        return false;
-    }
-    // SAFETY: the slot is empty, so nobody reads the value, and the caller is alone in writing it.
-    unsafe { (*slot.value.get()).write(value) };
-    slot.ready.store(true, Ordering::Release);
-    true
+    // SAFETY: the caller is alone in putting and taking.
+    unsafe { slot.put(value) }
 }
 
 /// The value in an object's context.
@@ -227,11 +208,8 @@ pub(super) unsafe fn put<T: Context>(object: WDFOBJECT, value: T::Value) -> bool
 pub(super) unsafe fn get<'a, T: Context>(object: WDFOBJECT) -> Option<&'a T::Value> {
     // SAFETY: as the caller says.
     let slot = unsafe { slot::<T>(object) }?;
-    if !slot.ready.load(Ordering::Acquire) {
-        return None;
-    }
-    // SAFETY: by the invariant the value is initialised, and it stays for `'a`.
-    Some(unsafe { (*slot.value.get()).assume_init_ref() })
+    // SAFETY: the value is not taken during `'a`.
+    unsafe { slot.get() }
 }
 
 /// Takes the value out of an object's context.
@@ -243,10 +221,6 @@ pub(super) unsafe fn get<'a, T: Context>(object: WDFOBJECT) -> Option<&'a T::Val
 pub(super) unsafe fn take<T: Context>(object: WDFOBJECT) -> Option<T::Value> {
     // SAFETY: as the caller says.
     let slot = unsafe { slot::<T>(object) }?;
-    if !slot.ready.swap(false, Ordering::AcqRel) {
-        return None;
-    }
-    // SAFETY: by the invariant the value was initialised; the slot is empty now, so it is moved out
-    // once.
-    Some(unsafe { (*slot.value.get()).assume_init_read() })
+    // SAFETY: as the caller says.
+    unsafe { slot.take() }
 }

@@ -1,7 +1,7 @@
 // The driver of the guide's chapter about I/O requests, and guests for it.
 
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use kmcl::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use kmcl::channel::{ChannelSlot, Context, Handler, Running};
 use kmcl::incoming::{Disposition, Incoming};

@@ -37,12 +37,12 @@
 //! A guest's channel is always disabled after it was closed, by whichever side: then only
 //! [`Channel::disable`] and a new `enable` bring it back.
 
+use crate::atomic::{AtomicU32, Ordering};
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMB_CHANNEL_STATE_CHANGE_CALLBACKS,

@@ -27,7 +27,7 @@
 //! owner's hands.)
 
 // Named by the crate, so that the model checker's test can put its own in their place.
-use crate::atomics::{AtomicU64, Ordering};
+use crate::atomic::{AtomicU64, Ordering};
 
 const IN_FLIGHT: u64 = 1;
 

@@ -21,8 +21,8 @@
 //! }
 //! ```
 
+use crate::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use kmcl_sys::VMBUS_CHANNEL_GPADL_FLAG_READ_ONLY;
 

@@ -302,7 +302,7 @@ impl Drop for Table {
 /// driver's own code and the same in every interface that it gives out. Allocating a channel sets
 /// them, so that they belong to an interface that has given channels out.
 pub(crate) mod routes {
-    use core::sync::atomic::{AtomicPtr, Ordering};
+    use crate::atomic::{AtomicPtr, Ordering};
 
     use kmcl_sys::{KMCL_CLIENT_INTERFACE_V1, VMBCHANNEL, VMBPACKET};
     use wdk_sys::PVOID;

@@ -121,12 +121,19 @@ pub mod pool;
 pub mod readiness;
 pub mod readings;
 mod request;
+mod stage;
 pub mod status;
 pub mod sync;
 
-/// The atomics of the library's own protocols.
-mod atomics {
-    pub use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+/// Atomics: `core`'s, on Windows.
+///
+/// Elsewhere a simulated kernel can let another processor go on before each operation. Drivers that
+/// use these in the place of `core`'s are searched there too.
+pub mod atomic {
+    #[cfg(windows)]
+    pub use core::sync::atomic::*;
+    #[cfg(not(windows))]
+    pub use wdk_sys::atomic::*;
 }
 
 /// The readme's example is compiled with the tests of documentation.

@@ -20,12 +20,12 @@
 //! Windows 11 22H2 as exports that older systems do not have. So they are written here, over the
 //! real `LOOKASIDE_LIST_EX` and with the counters that the system reads when it tunes the depth.
 
+use crate::atomic::{AtomicU32, Ordering};
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::{align_of, size_of};
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use wdk_sys::ntddk::{
     ExDeleteLookasideListEx, ExInitializeLookasideListEx, ExQueryDepthSList,

@@ -55,11 +55,11 @@
 //! its [`Transaction`] (context and buffers) stays, untouched, until KMCL is done with it. In the
 //! steady state a send allocates nothing from pool.
 
+use crate::atomic::Ordering;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
 
 use kmcl_sys::{
     KMCL_CLIENT_INTERFACE_V1, VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER,

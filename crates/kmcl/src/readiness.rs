@@ -59,13 +59,12 @@
 //! }
 //! ```
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use wdk_sys::{NTSTATUS, STATUS_IO_TIMEOUT, STATUS_UNSUCCESSFUL};
+use wdk_sys::{STATUS_IO_TIMEOUT, STATUS_UNSUCCESSFUL};
 
 use crate::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running};
 use crate::irql::Passive;
 use crate::packet::Sender;
+use crate::stage::{At, Stage};
 use crate::status::{Error, Status};
 use crate::sync::PlacedEvent;
 
@@ -101,28 +100,6 @@ impl Readiness {
     }
 }
 
-const WAITING: u64 = 0;
-const STARTED: u64 = 1;
-const READY: u64 = 2;
-const CLOSED: u64 = 3;
-/// With the status in the upper half.
-const FAILED: u64 = 4;
-
-const fn failed(status: Status) -> u64 {
-    // A success or informational status would be taken for success.
-    let status = if status.is_success() {
-        STATUS_UNSUCCESSFUL
-    } else {
-        status.0
-    };
-    (status.cast_unsigned() as u64) << 32 | FAILED
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "the upper half of a u64")]
-const fn status_of(word: u64) -> NTSTATUS {
-    ((word >> 32) as u32).cast_signed()
-}
-
 /// How far a channel has come.
 ///
 /// Each event is signaled once what it stands for is decided, for better or worse, and stays so
@@ -133,7 +110,7 @@ const fn status_of(word: u64) -> NTSTATUS {
 ///
 /// Once it is in its place, the events are initialised.
 pub(crate) struct Progress {
-    word: AtomicU64,
+    stage: Stage,
     started: PlacedEvent,
     decided: PlacedEvent,
 }
@@ -142,7 +119,7 @@ impl Progress {
     /// To be placed where it stays, and then [initialised](Self::initialize).
     pub(crate) fn to_be_placed() -> Self {
         Self {
-            word: AtomicU64::new(WAITING),
+            stage: Stage::new(),
             started: PlacedEvent::to_be_placed(),
             decided: PlacedEvent::to_be_placed(),
         }
@@ -159,21 +136,32 @@ impl Progress {
         }
     }
 
-    fn reset(&self, word: u64) {
-        // Before the word: whoever decides something later signals later.
+    fn signal(&self) {
+        self.started.set();
+        self.decided.set();
+    }
+
+    fn reset_events(&self) {
         self.started.reset();
         self.decided.reset();
-        self.word.store(word, Ordering::Release);
     }
 
     /// The channel is about to be enabled.
     pub(crate) fn enabling(&self) {
-        self.reset(WAITING);
+        self.reset_events();
+        // No callback runs yet.
+        self.stage.enabling();
     }
 
     /// The channel starts: the handler is about to be told.
     pub(crate) fn starting(&self) {
-        self.reset(STARTED);
+        let before = self.stage.now();
+        // Before the stage: whoever decides something later signals later.
+        self.reset_events();
+        if !self.stage.starting(before) {
+            // Something was decided meanwhile, and its signal perhaps reset.
+            self.signal();
+        }
     }
 
     /// The handler has been told.
@@ -183,46 +171,44 @@ impl Progress {
 
     /// The channel is suspended or closed. Why it has failed before is the better answer.
     pub(crate) fn ended(&self) {
-        self.decide(CLOSED, |word| matches!(word, WAITING | STARTED | READY));
+        if self.stage.ended() {
+            self.signal();
+        }
     }
 
     fn ready(&self) {
-        self.decide(READY, |word| word == STARTED);
-    }
-
-    /// The channel cannot be used.
-    pub(crate) fn fail(&self, status: Status) {
-        self.decide(failed(status), |word| matches!(word, WAITING | STARTED));
-    }
-
-    fn decide(&self, next: u64, from: impl Fn(u64) -> bool) {
-        let decided = self
-            .word
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-                from(word).then_some(next)
-            });
-        if decided.is_ok() {
-            if next != READY {
-                self.started.set();
-            }
+        if self.stage.ready() {
             self.decided.set();
         }
     }
 
-    fn wait(&self, least: u64, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
-        let event = if least == STARTED {
+    /// The channel cannot be used.
+    pub(crate) fn fail(&self, status: Status) {
+        // A success or informational status would be taken for success.
+        let status = if status.is_success() {
+            STATUS_UNSUCCESSFUL
+        } else {
+            status.0
+        };
+        if self.stage.fail(status) {
+            self.signal();
+        }
+    }
+
+    fn wait(&self, started: bool, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
+        let event = if started {
             &self.started
         } else {
             &self.decided
         };
         let signaled = event.wait(timeout, irql);
-        match self.word.load(Ordering::Acquire) {
-            READY => Readiness::Ready,
-            STARTED if signaled && least == STARTED => Readiness::Ready,
-            CLOSED => Readiness::Closed,
-            WAITING | STARTED if signaled => Readiness::Closed,
-            WAITING | STARTED => Readiness::TimedOut,
-            word => Readiness::Failed(Status(status_of(word))),
+        match self.stage.now() {
+            At::Ready => Readiness::Ready,
+            At::Started if signaled && started => Readiness::Ready,
+            At::Closed => Readiness::Closed,
+            At::Waiting | At::Started if signaled => Readiness::Closed,
+            At::Waiting | At::Started => Readiness::TimedOut,
+            At::Failed(status) => Readiness::Failed(Status(status)),
         }
     }
 }
@@ -232,14 +218,14 @@ impl<H: Handler> Channel<H> {
     /// that is not to be expected any more. `timeout` is in units of 100 ns; with none the wait has
     /// no end while the host does nothing.
     pub fn wait_started(&self, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
-        self.shared().progress.wait(STARTED, timeout, irql)
+        self.shared().progress.wait(true, timeout, irql)
     }
 
     /// Waits until the handler has said that the protocol's handshake is over (see
     /// [`Running::set_ready`]), or until that is not to be expected any more. `timeout` is as for
     /// [`Channel::wait_started`].
     pub fn wait_ready(&self, timeout: Option<u64>, irql: &mut Passive<'_>) -> Readiness {
-        self.shared().progress.wait(READY, timeout, irql)
+        self.shared().progress.wait(false, timeout, irql)
     }
 }
 

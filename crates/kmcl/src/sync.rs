@@ -44,7 +44,7 @@ use wdk_sys::{
     LARGE_INTEGER, STATUS_TIMEOUT,
 };
 
-use crate::atomics::{AtomicUsize, Ordering};
+use crate::atomic::{AtomicUsize, Ordering};
 use crate::claim::Uses;
 use crate::debugger::say;
 use crate::irql::{AtPassive, Dispatch, Held, Irql, Passive, at_passive_level};

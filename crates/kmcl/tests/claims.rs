@@ -8,14 +8,14 @@ use loom::sync::{Arc, Notify};
 use loom::thread;
 
 /// What `claim.rs` gets instead of `core`'s atomics.
-mod atomics {
+mod atomic {
     pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 
 #[path = "../src/claim.rs"]
 mod claim;
 
-use atomics::{AtomicU32, Ordering};
+use atomic::{AtomicU32, Ordering};
 use claim::{Claim, References, Uses};
 
 /// A node, its owner's data, and how often each end of it came.

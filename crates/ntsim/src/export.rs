@@ -6,7 +6,7 @@
 //! convention would be added here and nowhere else.
 
 use crate::bugcheck::{StopCode, bug_check};
-use crate::kernel::{DriverId, kernel};
+use crate::kernel::{DriverId, kernel, try_kernel};
 use crate::sched::{ContextKind, Frame};
 
 /// An interrupt request level; `KIRQL`.
@@ -165,6 +165,16 @@ impl DriverCall {
             events.end(context.id, kernel.sched.now());
         }
         kernel.sched.point();
+    }
+}
+
+/// An atomic operation of a driver's is about to be done: another processor may go on first. It
+/// counts as no call into the kernel.
+pub(crate) fn atomic_operation() {
+    if let Some(kernel) = try_kernel()
+        && kernel.sched.switches_at_atomic()
+    {
+        crate::stacks::on_system_stack(|| kernel.sched.switch());
     }
 }
 

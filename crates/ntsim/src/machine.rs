@@ -287,6 +287,7 @@ impl Machine {
             return Err(StartError::addresses());
         }
         trap::install();
+        wdk_sys_lite::atomic::before_each_operation(crate::export::atomic_operation);
         let seed = config.seed;
         let name = format!("machine, seed {seed}");
         let thread = std::thread::Builder::new()

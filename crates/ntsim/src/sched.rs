@@ -499,15 +499,32 @@ impl Scheduler {
 
     /// A place where another context may run.
     pub fn point(&self) {
-        if self.is_stopped() {
-            // A driver that panicked unwinds: its destructors do not get into the kernel any more.
-            self.suspend(Suspend::Stopped);
+        if self.is_stopped() || self.draws_switch() {
+            self.switch();
         }
+    }
+
+    fn draws_switch(&self) -> bool {
         self.points.set(self.points.get() + 1);
-        let switch = self.inner.borrow_mut().rng.u8(..) < self.point_threshold;
-        if switch {
-            self.suspend(Suspend::Point);
-        }
+        self.inner.borrow_mut().rng.u8(..) < self.point_threshold
+    }
+
+    /// Whether another context is to run before an atomic operation of a driver's. It is small
+    /// enough for a driver's stack.
+    pub(crate) fn switches_at_atomic(&self) -> bool {
+        // What is dropped outside of every context, or unwinds, goes on.
+        let runs = self.current.borrow().is_some() && !std::thread::panicking();
+        runs && (self.is_stopped() || self.draws_switch())
+    }
+
+    /// Lets another context run; none runs on in a machine that has stopped.
+    pub(crate) fn switch(&self) {
+        self.suspend(if self.is_stopped() {
+            // A driver that panicked unwinds: its destructors do not get into the kernel any more.
+            Suspend::Stopped
+        } else {
+            Suspend::Point
+        });
     }
 
     /// Waits until somebody wakes the key or the deadline (virtual time) passes. Wakes can be

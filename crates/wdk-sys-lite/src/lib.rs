@@ -16,6 +16,7 @@
 pub use self::constants::*;
 pub use self::types::*;
 
+pub mod atomic;
 mod constants;
 pub mod ntddk;
 mod types;
