@@ -133,13 +133,14 @@ pub struct Info {
     pub buffer_misses: u64,
     /// 128: how long requests wait for the host to open the channel, in milliseconds.
     pub open_timeout: u32,
-    /// 132: zero.
-    pub reserved: u32,
+    /// 132: buffers in use for messages of the host's now: one for each message that waits, and a
+    /// few more while some are on their way to a reader. Zero in version 2.
+    pub receive_buffers: u32,
 }
 
 impl Info {
     /// The version described here.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use wdk_sys::{
 use crate::channel::Port;
 use crate::config::Config;
 use crate::ioctl::{Info, State};
-use crate::message::{Buffers, Fifo, Message, Shortage};
+use crate::message::{Buffers, Fifo, Message, Shortage, Side};
 use crate::pump::Pump;
 use crate::session::{Moment, Sessions};
 use crate::stats::Counters;
@@ -104,8 +104,8 @@ impl Link {
             sends: device.create_manual_queue()?,
             in_flight: device.create_manual_queue()?,
             inbox: SpinLock::new(Fifo::new()),
-            incoming: Buffers::new(size, config.receive_quota.get()),
-            outgoing: Buffers::new(size, config.send_quota.get()),
+            incoming: Buffers::new(Side::Host, size, config.receive_quota.get()),
+            outgoing: Buffers::new(Side::Program, size, config.send_quota.get()),
             deliver: Pump::new(),
             send: Pump::new(),
             counters: Counters::default(),
@@ -312,7 +312,7 @@ impl Link {
                 .misses()
                 .saturating_add(self.outgoing.misses()),
             open_timeout: self.config.open_timeout.get(),
-            reserved: 0,
+            receive_buffers: self.incoming.in_use(irql),
         }
     }
 
@@ -474,6 +474,23 @@ impl Link {
                 }
             },
         }
+    }
+}
+
+impl Drop for Link {
+    /// Nobody else is there any more. Each buffer is back, or waits with its message.
+    fn drop(&mut self) {
+        let waiting = self.inbox.get_mut().count();
+        debug_assert_eq!(
+            self.incoming.in_use_now(),
+            waiting,
+            "a buffer of the host's side leaks"
+        );
+        debug_assert_eq!(
+            self.outgoing.in_use_now(),
+            0,
+            "a buffer of the programs' side leaks"
+        );
     }
 }
 

@@ -17,8 +17,18 @@ use crate::wdf::memory::Memory;
 const LETTERS: [u8; 4] = *b"VcMs";
 const TAG: Tag = Tag::new(LETTERS);
 
+/// Whose messages a buffer is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The host's, to readers.
+    Host,
+    /// Programs', to the host.
+    Program,
+}
+
 /// A message and its buffer.
 pub struct Message {
+    side: Side,
     next: Option<PoolBox<Self>>,
     memory: Memory,
     length: usize,
@@ -156,6 +166,7 @@ struct Free {
 
 /// Buffers of one size.
 pub struct Buffers {
+    side: Side,
     free: SpinLock<Free>,
     size: usize,
     limit: u32,
@@ -165,8 +176,9 @@ pub struct Buffers {
 
 impl Buffers {
     /// At most `limit` buffers of `size` bytes.
-    pub fn new(size: usize, limit: u32) -> Self {
+    pub fn new(side: Side, size: usize, limit: u32) -> Self {
         Self {
+            side,
             free: SpinLock::new(Free::default()),
             size,
             limit,
@@ -202,6 +214,7 @@ impl Buffers {
 
     fn allocate(&self, irql: &mut impl Irql) -> Option<PoolBox<Message>> {
         let message = Message {
+            side: self.side,
             next: None,
             memory: Memory::try_new(self.size, LETTERS, irql).ok()?,
             length: 0,
@@ -213,6 +226,10 @@ impl Buffers {
 
     /// Takes a buffer back; its message is forgotten, and the host told if it was not yet.
     pub fn put(&self, mut message: PoolBox<Message>, irql: &mut impl Irql) {
+        debug_assert_eq!(
+            message.side, self.side,
+            "a buffer is given back to the other side"
+        );
         message.length = 0;
         let completion = message.completion.take();
         self.free.with(irql, |free, _| {
@@ -227,6 +244,11 @@ impl Buffers {
     /// How many are in use.
     pub fn in_use(&self, irql: &mut impl Irql) -> u32 {
         self.free.with(irql, |free, _| free.in_use)
+    }
+
+    /// As [`Buffers::in_use`], where nobody else is there.
+    pub fn in_use_now(&mut self) -> u32 {
+        self.free.get_mut().in_use
     }
 
     /// How often a buffer was at hand.

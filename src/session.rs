@@ -44,11 +44,13 @@ impl Moment {
         }
     }
 
-    const fn pack(self) -> u64 {
+    /// Both in one word.
+    pub const fn pack(self) -> u64 {
         (self.session as u64) << 32 | self.state as u64
     }
 
-    const fn unpack(word: u64) -> Self {
+    /// Both from one word.
+    pub const fn unpack(word: u64) -> Self {
         let state = match word & 0xFF {
             1 => State::Connecting,
             2 => State::Open,

@@ -3,6 +3,10 @@
 //!
 //! The modules are compiled here a second time, with loom's atomics in the place of the
 //! processor's. Each model fails if an ordering in them is weakened that it relies on.
+//!
+//! The thread that finds something is the spawned one. loom tries another order where two accesses
+//! depend on each other, and remembers the last of each kind alone: a load by the thread that then
+//! stores would hide the load of the other.
 #![cfg(not(windows))]
 #![allow(missing_docs, reason = "a test")]
 
@@ -90,16 +94,16 @@ fn who_finds_the_link_open_sees_what_was_done_before() {
         let shared = Arc::new((Sessions::new(), UnsafeCell::new(0_u32)));
         assert!(shared.0.power_up().is_some());
         let other = Arc::clone(&shared);
-        let opener = thread::spawn(move || {
-            // SAFETY: loom checks that nobody reads it at the same time.
-            other.1.with_mut(|ready| unsafe { *ready = 7 });
-            assert!(other.0.started().is_some());
+        let finder = thread::spawn(move || {
+            if other.0.now().state == State::Open {
+                // SAFETY: loom checks that it is not written any more.
+                other.1.with(|ready| assert_eq!(unsafe { *ready }, 7));
+            }
         });
-        if shared.0.now().state == State::Open {
-            // SAFETY: loom checks that it is not written any more.
-            shared.1.with(|ready| assert_eq!(unsafe { *ready }, 7));
-        }
-        opener.join().unwrap();
+        // SAFETY: loom checks that nobody reads it at the same time.
+        shared.1.with_mut(|ready| unsafe { *ready = 7 });
+        assert!(shared.0.started().is_some());
+        finder.join().unwrap();
     });
 }
 
@@ -146,23 +150,44 @@ fn a_value_in_a_context_is_seen_whole_or_not_at_all() {
     loom::model(|| {
         let slot = Arc::new((Slot::new(), UnsafeCell::new(0_u32)));
         let other = Arc::clone(&slot);
-        let putter = thread::spawn(move || {
-            // What the value leads to.
-            // SAFETY: loom checks that nobody reads it at the same time.
-            other.1.with_mut(|made| unsafe { *made = 7 });
-            // SAFETY: only this thread puts, and nobody takes yet.
-            assert!(unsafe { other.0.put(5_u32) });
+        let reader = thread::spawn(move || {
+            // SAFETY: nobody takes the value while this thread reads it.
+            if let Some(value) = unsafe { other.0.get() } {
+                assert_eq!(*value, 5);
+                // What the value leads to.
+                // SAFETY: loom checks that it is not written any more.
+                other.1.with(|made| assert_eq!(unsafe { *made }, 7));
+            }
         });
-        // SAFETY: nobody takes the value while this thread reads it.
-        if let Some(value) = unsafe { slot.0.get() } {
-            assert_eq!(*value, 5);
-            // SAFETY: loom checks that it is not written any more.
-            slot.1.with(|made| assert_eq!(unsafe { *made }, 7));
-        }
-        putter.join().unwrap();
+        // SAFETY: loom checks that nobody reads it at the same time.
+        slot.1.with_mut(|made| unsafe { *made = 7 });
+        // SAFETY: only this thread puts, and nobody takes yet.
+        assert!(unsafe { slot.0.put(5_u32) });
+        reader.join().unwrap();
         // SAFETY: nobody else is there.
         assert_eq!(unsafe { slot.0.take() }, Some(5));
         // SAFETY: as above.
         assert_eq!(unsafe { slot.0.get() }, None);
+    });
+}
+
+/// What the one who put a value did to it is seen by the one who takes it out.
+#[test]
+fn who_takes_a_value_out_sees_what_was_done_to_it() {
+    loom::model(|| {
+        let slot = Arc::new((Slot::new(), UnsafeCell::new(0_u32)));
+        let other = Arc::clone(&slot);
+        let taker = thread::spawn(move || {
+            // SAFETY: only this thread takes, and only the other puts.
+            if unsafe { other.0.take() }.is_some() {
+                // SAFETY: loom checks that it is not written any more.
+                other.1.with_mut(|made| unsafe { *made += 1 });
+            }
+        });
+        // SAFETY: loom checks that nobody has it at the same time.
+        slot.1.with_mut(|made| unsafe { *made = 7 });
+        // SAFETY: only this thread puts, and only the other takes.
+        assert!(unsafe { slot.0.put(5_u32) });
+        taker.join().unwrap();
     });
 }

@@ -21,7 +21,10 @@ unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
     /// An empty one, where it is not the framework that makes it.
-    #[allow(dead_code, reason = "the models make theirs; the driver's are made of zeros")]
+    #[allow(
+        dead_code,
+        reason = "the models make theirs; the driver's are made of zeros"
+    )]
     pub fn new() -> Self {
         Self {
             ready: AtomicBool::new(false),

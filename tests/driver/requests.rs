@@ -118,7 +118,7 @@ fn every_length_of_a_control_requests_buffers_has_a_clear_answer() {
                 STATUS_SUCCESS
             );
             let info = info(file);
-            assert_eq!((info.version, info.size), (2, 136));
+            assert_eq!((info.version, info.size), (3, 136));
         });
     })
     .expect_finished();

@@ -24,10 +24,12 @@ fn a_failure_that_comes_while_the_channel_starts_stays() {
         let stage = Arc::new(Stage::new());
         stage.enabling();
         let other = Arc::clone(&stage);
-        let failing = thread::spawn(move || other.fail(-5));
-        let before = stage.now();
-        let starting = stage.starting(before);
-        let failed = failing.join().unwrap();
+        let starter = thread::spawn(move || {
+            let before = other.now();
+            (before, other.starting(before))
+        });
+        let failed = stage.fail(-5);
+        let (before, starting) = starter.join().unwrap();
         if before == At::Waiting && !starting {
             assert_eq!((failed, stage.now()), (true, At::Failed(-5)));
         }
@@ -67,15 +69,15 @@ fn who_finds_the_channel_ready_sees_what_the_handler_did() {
         let shared = Arc::new((Stage::new(), UnsafeCell::new(0_u32)));
         assert!(shared.0.starting(At::Waiting));
         let other = Arc::clone(&shared);
-        let handler = thread::spawn(move || {
-            // SAFETY: loom checks that nobody reads it at the same time.
-            other.1.with_mut(|answer| unsafe { *answer = 7 });
-            assert!(other.0.ready());
+        let finder = thread::spawn(move || {
+            if other.0.now() == At::Ready {
+                // SAFETY: loom checks that it is not written any more.
+                other.1.with(|answer| assert_eq!(unsafe { *answer }, 7));
+            }
         });
-        if shared.0.now() == At::Ready {
-            // SAFETY: loom checks that it is not written any more.
-            shared.1.with(|answer| assert_eq!(unsafe { *answer }, 7));
-        }
-        handler.join().unwrap();
+        // SAFETY: loom checks that nobody reads it at the same time.
+        shared.1.with_mut(|answer| unsafe { *answer = 7 });
+        assert!(shared.0.ready());
+        finder.join().unwrap();
     });
 }

@@ -45,8 +45,8 @@ Exit codes:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs many seeds of load, transfer, one random event and unload: remove, surprise removal,
-    /// rescind, cancel, power.
+    /// Runs many lives of the driver, each with events in the middle of its traffic: removals,
+    /// rescind, sleep, rebalance, disable, cancel, closed handles, ended programs, failing calls.
     #[command(after_help = EXIT_CODES)]
     Explore(ExploreArguments),
 }
@@ -337,17 +337,40 @@ fn run_explore(arguments: &ExploreArguments) -> Result<Finding, Error> {
         counted(processors, "processor", "processors"),
         grouped(jobs)
     ))?;
-    let failure = explore::explore(first, seeds, count(processors), count(jobs))?;
-    let Some((seed, problem)) = failure else {
+    let explored = explore::explore(first, seeds, count(processors), count(jobs))?;
+    let Some((seed, problem)) = explored.failure else {
         Place::Output.print_report(&format!(
-            "{} from {first}: no bug check, no leak, no hang\n",
-            counted(seeds, "seed", "seeds")
+            "{} from {first}: no bug check, no leak, no hang\n\n{}",
+            counted(seeds, "seed", "seeds"),
+            meetings(&explored.meetings)
         ))?;
         return Ok(Finding::None);
     };
     let command = explore_command(seed, processors);
     Place::Output.print_report(&format!("seed {seed}: {problem}\nrepeat with: {command}\n"))?;
     Ok(Finding::Some)
+}
+
+/// What the events of all lives met, as a table.
+fn meetings(meetings: &explore::Meetings) -> String {
+    let mut table =
+        String::from("event               times   requests on their way   median    most\n");
+    for explore::Meeting {
+        event,
+        times,
+        met,
+        median,
+        most,
+    } in meetings.each()
+    {
+        let share = 100 * met / times.max(1);
+        table += &format!(
+            "{:<16} {times:>8}   {:>21}   {median:>6}  {most:>6}\n",
+            event.name(),
+            format!("{met} ({share} %)"),
+        );
+    }
+    table
 }
 
 /// The command that repeats one seed.

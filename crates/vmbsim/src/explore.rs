@@ -1,4 +1,4 @@
-//! Many seeds, each a life of the driver with one event at a random moment.
+//! Many seeds, each a life of the driver with events in the middle of its traffic.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -8,12 +8,62 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use ntsim::{Machine, Outcome, StartError};
 
-use crate::guest;
+use crate::life::{self, Event, Met};
 
 /// Scheduling steps after which a life counts as endless; a usual one takes some ten thousand.
 const MAXIMUM_STEPS: u64 = 5_000_000;
 
-/// Runs seeds on several threads. The lowest one that fails, and its problem.
+/// What exploring found.
+pub struct Explored {
+    /// The lowest seed that fails, and its problem.
+    pub failure: Option<(u64, String)>,
+    /// What the events met.
+    pub meetings: Meetings,
+}
+
+/// For each event, how many requests were on their way in each life that had it.
+#[derive(Default)]
+pub struct Meetings(BTreeMap<Event, Vec<usize>>);
+
+/// The meetings of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meeting {
+    /// The event.
+    pub event: Event,
+    /// How often it came.
+    pub times: usize,
+    /// How often requests were on their way.
+    pub met: usize,
+    /// The median of how many, of those times.
+    pub median: usize,
+    /// The most.
+    pub most: usize,
+}
+
+impl Meetings {
+    fn add(&mut self, met: &[Met]) {
+        for (event, requests) in met {
+            self.0.entry(*event).or_default().push(*requests);
+        }
+    }
+
+    /// Each event that came, in the order of [`Event::ALL`].
+    pub fn each(&self) -> impl Iterator<Item = Meeting> {
+        self.0.iter().map(|(event, requests)| {
+            let mut met: Vec<usize> = requests.iter().copied().filter(|met| *met > 0).collect();
+            met.sort_unstable();
+            Meeting {
+                event: *event,
+                times: requests.len(),
+                met: met.len(),
+                median: met.get(met.len() / 2).copied().unwrap_or(0),
+                most: met.last().copied().unwrap_or(0),
+            }
+        })
+    }
+}
+
+/// Runs seeds on several threads.
 ///
 /// # Errors
 ///
@@ -27,20 +77,34 @@ pub fn explore(
     seeds: u64,
     processors: NonZeroUsize,
     jobs: NonZeroUsize,
-) -> Result<Option<(u64, String)>, StartError> {
+) -> Result<Explored, StartError> {
     let bar = ProgressBar::new(seeds).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
+    let meetings = Mutex::new(Meetings::default());
     let failure = lowest(seeds, jobs, |index| {
-        let problem = life(first + index, processors).transpose();
+        let problem = match life(first + index, processors) {
+            Ok(Ok(met)) => {
+                if let Ok(mut meetings) = meetings.lock() {
+                    meetings.add(&met);
+                }
+                None
+            }
+            Ok(Err(problem)) => Some(Ok(problem)),
+            Err(error) => Some(Err(error)),
+        };
         bar.inc(1);
         problem
     });
     bar.finish_and_clear();
-    failure
+    let failure = failure
         .map(|(index, problem)| Ok((first + index, problem?)))
-        .transpose()
+        .transpose()?;
+    Ok(Explored {
+        failure,
+        meetings: meetings.into_inner().unwrap_or_default(),
+    })
 }
 
 /// The lowest of the numbers below `count` that has a problem.
@@ -76,20 +140,17 @@ fn lowest<P: Send>(
     problems.into_inner().unwrap_or_default().pop_first()
 }
 
-/// One life; what was wrong, if anything.
-fn life(seed: u64, processors: NonZeroUsize) -> Result<Option<String>, StartError> {
-    let config = guest::eventful_config(seed, processors, MAXIMUM_STEPS);
-    Ok(
-        match Machine::try_run(config, guest::eventful_life)?.outcome {
-            Outcome::Finished(Ok(())) => None,
-            Outcome::Finished(Err(problem)) => Some(problem),
-            Outcome::BugCheck(check) => Some(format!("{check:?}")),
-            Outcome::Hung(waiting) => Some(format!("the machine hangs: {}", waiting.join("; "))),
-            Outcome::TooLong(waiting) => {
-                Some(format!("the machine does not end: {}", waiting.join("; ")))
-            }
-        },
-    )
+/// One life: what its events met, or what was wrong.
+fn life(seed: u64, processors: NonZeroUsize) -> Result<Result<Vec<Met>, String>, StartError> {
+    let config = life::config(seed, processors, MAXIMUM_STEPS);
+    Ok(match Machine::try_run(config, life::live)?.outcome {
+        Outcome::Finished(result) => result,
+        Outcome::BugCheck(check) => Err(format!("{check:?}")),
+        Outcome::Hung(waiting) => Err(format!("the machine hangs: {}", waiting.join("; "))),
+        Outcome::TooLong(waiting) => {
+            Err(format!("the machine does not end: {}", waiting.join("; ")))
+        }
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ntsim::System;
 use ntsim::driver::DriverImage;
 use ntsim::io::{File, Pending, Process};
 use ntsim::kernel::{DriverId, Leak, kernel};
@@ -13,7 +14,6 @@ use ntsim::mm::{self, Owner};
 use ntsim::sched::Nanoseconds;
 use ntsim::tally::Tally;
 use ntsim::vmbus::{HostChannel, Offer, OfferHandle, backends, guid_text};
-use ntsim::{Config, System};
 use wdk_sys_lite::{
     GUID, NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_DOES_NOT_EXIST, STATUS_DEVICE_NOT_CONNECTED,
     STATUS_DEVICE_REMOVED, STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE,
@@ -212,23 +212,20 @@ pub struct Session {
 }
 
 /// A status for people.
-fn named(what: &str, status: NTSTATUS) -> String {
+pub fn named(what: &str, status: NTSTATUS) -> String {
     format!("{what} failed with {}", vmbchan::Status(status))
 }
 
 /// Loads the driver, with its parameters as its service key would have them.
-fn load_driver(system: &System, maximum_message_size: Option<usize>) -> Result<DriverId, NTSTATUS> {
-    let parameter = |size: usize| {
-        (
-            "MaximumMessageSize".to_owned(),
-            u32::try_from(size).unwrap_or(u32::MAX),
-        )
-    };
+pub fn load_driver(system: &System, parameters: &[(&str, u32)]) -> Result<DriverId, NTSTATUS> {
     system.load_driver(DriverImage {
         name: "vmbchan".to_owned(),
         entry: vmbchan::driver_entry,
         hardware_ids: vec![format!("VMBUS\\{}", guid_text(&INTERFACE_TYPE))],
-        parameters: maximum_message_size.map(parameter).into_iter().collect(),
+        parameters: parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect(),
     })
 }
 
@@ -262,7 +259,17 @@ pub fn session(system: &System, plan: &Plan, flow: &Arc<Mutex<Flow>>) -> Session
         sent: Sent::Failed(why),
         ..Session::default()
     };
-    let driver = match load_driver(system, plan.raised_maximum()) {
+    let parameters: Vec<_> = plan
+        .raised_maximum()
+        .map(|size| {
+            (
+                "MaximumMessageSize",
+                u32::try_from(size).unwrap_or(u32::MAX),
+            )
+        })
+        .into_iter()
+        .collect();
+    let driver = match load_driver(system, &parameters) {
         Ok(driver) => driver,
         Err(status) => return failed(named("loading the driver", status)),
     };
@@ -292,12 +299,7 @@ pub fn session(system: &System, plan: &Plan, flow: &Arc<Mutex<Flow>>) -> Session
         .spawn_process("vmbsim", move |process| user.run(process))
         .join();
     let traffic = traffic.take();
-    offer.rescind();
-    let deadline = kernel().sched.now() + REMOVAL;
-    while !offer.is_released() && kernel().sched.now() < deadline {
-        system.sleep(Duration::from_micros(10));
-    }
-    system.settle_devices();
+    take_back(system, offer);
     diary.ended(system, Stage::Removed);
     let unloaded = system.unload_driver(driver);
     diary.ended(system, Stage::Unloaded);
@@ -325,7 +327,7 @@ pub fn session(system: &System, plan: &Plan, flow: &Arc<Mutex<Flow>>) -> Session
 }
 
 /// Offers the device with a back end that keeps it.
-fn offer(system: &System, host: Host) -> OfferHandle {
+pub fn offer(system: &System, host: Host) -> OfferHandle {
     let offer = Offer::new(INTERFACE_TYPE, INSTANCE);
     match host {
         Host::Echo | Host::Rescind => system.offer(offer, backends::echo),
@@ -373,7 +375,17 @@ fn rescinding(meeting: &Rc<Meeting>) -> impl FnOnce(HostChannel) + use<> {
     }
 }
 
-fn wait_started(system: &System, offer: OfferHandle) -> Result<(), NTSTATUS> {
+/// Takes an offer back, and waits until its device has gone.
+pub fn take_back(system: &System, offer: OfferHandle) {
+    offer.rescind();
+    let deadline = kernel().sched.now() + REMOVAL;
+    while !offer.is_released() && kernel().sched.now() < deadline {
+        system.sleep(Duration::from_micros(10));
+    }
+    system.settle_devices();
+}
+
+pub fn wait_started(system: &System, offer: OfferHandle) -> Result<(), NTSTATUS> {
     offer
         .pdo()
         .ok_or(STATUS_NO_SUCH_DEVICE)
@@ -387,7 +399,7 @@ fn pool_allocations(driver: DriverId) -> u64 {
 
 /// Whether a status says that the device or its channel is gone (the framework's for a queue that
 /// takes nothing more among them), or that a request was cancelled.
-fn is_gone(status: NTSTATUS) -> bool {
+pub fn is_gone(status: NTSTATUS) -> bool {
     matches!(
         status,
         STATUS_DEVICE_REMOVED
@@ -722,201 +734,4 @@ fn warm_up(file: &File, message_size: usize) -> Result<(), Sent> {
         }
     }
     Ok(())
-}
-
-/// What happens to the device in the middle of a life.
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    Remove,
-    SurpriseRemove,
-    Rescind,
-    Cancel,
-    PowerCycle,
-    CloseHandle,
-    Nothing,
-}
-
-const EVENTS: [Event; 7] = [
-    Event::Remove,
-    Event::SurpriseRemove,
-    Event::Rescind,
-    Event::Cancel,
-    Event::PowerCycle,
-    Event::CloseHandle,
-    Event::Nothing,
-];
-
-/// The configuration of a life with an event: the seed decides all of it.
-pub fn eventful_config(seed: u64, processors: std::num::NonZeroUsize, max_steps: u64) -> Config {
-    Config {
-        seed,
-        processors,
-        max_steps: Some(max_steps),
-        ..Config::default()
-    }
-}
-
-/// Load, transfer, an event at a random moment, unload. An error says what should not have
-/// happened.
-pub fn eventful_life(system: &System) -> Result<(), String> {
-    let driver = load_driver(system, None).map_err(|status| named("loading the driver", status))?;
-    let host = [Host::Echo, Host::Slow, Host::Full][pick(system, 3)];
-    let offer = offer(system, host);
-    wait_started(system, offer).map_err(|status| named("starting the device", status))?;
-    let pdo = offer.pdo().map_or(0, |pdo| pdo.id);
-    let event = EVENTS[pick(system, EVENTS.len())];
-    let messages = 5 + system.random(60);
-    let users = Rc::new(Users::default());
-    let process = {
-        let users = Rc::clone(&users);
-        system.spawn_process("user", move |process| users.run(process, messages))
-    };
-    system.sleep(Duration::from_nanos(system.random(2_000_000)));
-    match event {
-        // A device with open handles refuses an orderly removal; one without is gone. Either is
-        // fine.
-        Event::Remove => drop(system.remove_device(pdo)),
-        Event::SurpriseRemove => drop(system.surprise_remove(pdo)),
-        Event::Rescind => offer.rescind(),
-        Event::Cancel => users.cancel.set(true),
-        Event::PowerCycle => {
-            system
-                .power_down(pdo)
-                .map_err(|status| named("powering down", status))?;
-            system.sleep(Duration::from_nanos(system.random(100_000)));
-            system
-                .power_up(pdo)
-                .map_err(|status| named("powering up", status))?;
-        }
-        Event::CloseHandle => users.stop.set(true),
-        Event::Nothing => {}
-    }
-    process.join();
-    offer.rescind();
-    system.settle_devices();
-    let leaks = system
-        .unload_driver(driver)
-        .map_err(|status| named("unloading the driver", status))?;
-    if !leaks.is_empty() {
-        return Err(format!("the driver leaves {leaks:?}"));
-    }
-    match users.problem.take() {
-        Some(text) => Err(format!("{text} (event: {event:?}, host: {host:?})")),
-        None => Ok(()),
-    }
-}
-
-fn pick(system: &System, count: usize) -> usize {
-    usize::try_from(system.random(count as u64)).unwrap_or(0)
-}
-
-/// The users of the device in an eventful life: a writer, a reader and one who transacts, in one
-/// process.
-///
-/// They take every failure that a device which goes away may give, and nothing else.
-#[derive(Default)]
-struct Users {
-    /// Everybody is to end.
-    stop: Cell<bool>,
-    /// All requests are to be cancelled once.
-    cancel: Cell<bool>,
-    problem: RefCell<Option<String>>,
-}
-
-impl Users {
-    fn report(&self, text: String) {
-        self.problem.borrow_mut().get_or_insert(text);
-    }
-
-    /// Whether to go on after a request.
-    fn went_on(&self, what: &str, status: NTSTATUS) -> bool {
-        if status >= 0 || status == STATUS_CANCELLED {
-            return true;
-        }
-        if !is_gone(status) {
-            self.report(named(what, status));
-        }
-        false
-    }
-
-    fn run(self: &Rc<Self>, process: &Process, messages: u64) {
-        let file = match process.open(&GUID_DEVINTERFACE_VMBCHAN) {
-            Ok(file) => Rc::new(file),
-            Err(status) => {
-                self.went_on("opening", status);
-                return;
-            }
-        };
-        let (users, shared) = (Rc::clone(self), Rc::clone(&file));
-        let reader = process.spawn("reader", move |_| users.read(&shared, messages));
-        let (users, shared) = (Rc::clone(self), Rc::clone(&file));
-        let transactor = process.spawn("transactor", move |_| users.transact(&shared, messages));
-        self.write(&file, messages);
-        transactor.join();
-        self.stop.set(true);
-        while reader.alive() {
-            let _ = file.cancel_all();
-            process.sleep(Duration::from_micros(5));
-        }
-    }
-
-    fn message(number: u64, messages: u64) -> Vec<u8> {
-        let length = 1 + usize::try_from(number * 37 % 3000).unwrap_or(0);
-        protocol::encode(number, messages, &vec![0x5A; length])
-    }
-
-    fn write(&self, file: &File, messages: u64) {
-        for number in 0..messages {
-            if self.stop.get() {
-                return;
-            }
-            if self.cancel.take() {
-                let _ = file.cancel_all();
-            }
-            if let Err(status) = file.write(&Self::message(number, messages))
-                && !self.went_on("a write", status)
-            {
-                return;
-            }
-        }
-    }
-
-    /// What comes back are the writer's messages in their order; an event may have lost some.
-    fn read(&self, file: &File, messages: u64) {
-        let mut least = 0;
-        while !self.stop.get() {
-            match file.read(4096) {
-                Ok(message) => {
-                    match (least..least + 1000)
-                        .find(|due| protocol::decode(*due, messages, &message).is_ok())
-                    {
-                        Some(number) => least = number + 1,
-                        None => {
-                            return self.report(format!(
-                                "a message of {} bytes is none of the next",
-                                message.len()
-                            ));
-                        }
-                    }
-                }
-                Err(status) if self.went_on("a read", status) => {}
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn transact(&self, file: &File, messages: u64) {
-        for number in 0..messages / 3 {
-            if self.stop.get() {
-                return;
-            }
-            let message = Self::message(number, messages);
-            match file.ioctl(IOCTL_VMBCHAN_TRANSACT, &message, message.len() + 8) {
-                Ok(reply) if reply.starts_with(&message) => {}
-                Ok(_) => return self.report("a transaction's reply is not the message".to_owned()),
-                Err(status) if self.went_on("a transaction", status) => {}
-                Err(_) => return,
-            }
-        }
-    }
 }

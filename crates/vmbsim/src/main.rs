@@ -1,7 +1,7 @@
 //! Boots a simulated Hyper-V guest with the `vmbchan` driver, drives it, reports and measures.
 //!
 //! `cargo sim` sends data through the driver to a back end on the host and back; `cargo sim
-//! explore` runs many seeds, each with an event at a random moment. Exit codes: 0 fine, 1 a
+//! explore` runs many seeds, each a life with events in its traffic. Exit codes: 0 fine, 1 a
 //! finding, 2 bad usage or an input or output that fails, 3 a transfer that was interrupted.
 
 #[cfg(target_os = "linux")]
@@ -10,6 +10,7 @@ mod cli;
 mod explore;
 #[cfg(target_os = "linux")]
 mod guest;
+mod life;
 #[cfg(target_os = "linux")]
 mod protocol;
 #[cfg(target_os = "linux")]

@@ -55,6 +55,12 @@ impl State {
             .collect()
     }
 
+    /// How many reads, writes and control requests are not completed.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.irps_where(|irp| irp.operation != irp::Operation::Create)
+            .len()
+    }
+
     /// The request whose completion somebody waits for by a key.
     pub(crate) fn waited_for(&self, key: Key) -> Option<String> {
         let irps = self.irps.borrow();

@@ -44,6 +44,13 @@ pub struct File {
 pub struct Pending(Rc<Irp>);
 
 impl System {
+    /// How many requests of programs (reads, writes and control requests) are not completed now.
+    #[must_use]
+    pub fn requests_in_flight(&self) -> usize {
+        let _ = self;
+        kernel().io.in_flight()
+    }
+
     /// Starts a process with one thread. When its last thread ends, what it has open is cancelled,
     /// awaited and closed.
     pub fn spawn_process(&self, name: &str, program: impl FnOnce(&Process) + 'static) -> Thread {
