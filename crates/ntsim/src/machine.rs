@@ -20,6 +20,10 @@ pub struct Config {
     pub switch_chance: u8,
     /// Ends a run that takes more scheduling steps than this, as [`Outcome::TooLong`].
     pub max_steps: Option<u64>,
+    /// Ends a run, as [`Outcome::TooLong`], that takes so many scheduling steps in which nothing
+    /// comes forward: no request is completed, no packet goes over a channel, no device or thread
+    /// comes or goes. Its contexts keep each other busy.
+    pub max_idle_steps: u64,
     /// How much stack a driver's frames may use in one context, in bytes; it is rounded up to
     /// pages. Windows has 24 KiB for x64, and its own frames are among them. A build that is not
     /// optimised needs more than the image that Windows loads.
@@ -52,6 +56,9 @@ impl From<u64> for FailCall {
     }
 }
 
+/// A few seconds of a build that is not optimised.
+const MAXIMUM_IDLE_STEPS: u64 = 200_000;
+
 /// A kernel stack on x64.
 const KERNEL_STACK: usize = 24 * 1024;
 
@@ -64,6 +71,7 @@ impl Default for Config {
             verifier: true,
             switch_chance: 64,
             max_steps: None,
+            max_idle_steps: MAXIMUM_IDLE_STEPS,
             kernel_stack: KERNEL_STACK,
             spin_limit: std::time::Duration::from_secs(10),
             fail_call: None,
@@ -94,7 +102,8 @@ pub enum Outcome<R> {
     /// Nothing could run any more; what each context waits for, and the requests that are not
     /// completed.
     Hung(Vec<String>),
-    /// More steps than [`Config::max_steps`]; what each context was doing.
+    /// More steps than [`Config::max_steps`], or than [`Config::max_idle_steps`] without anything
+    /// that comes forward; what each context was doing.
     TooLong(Vec<String>),
 }
 

@@ -360,6 +360,9 @@ pub struct Scheduler {
     hash: Cell<u64>,
     point_threshold: u8,
     max_steps: Option<u64>,
+    max_idle_steps: u64,
+    /// The steps that had been made when something last came forward.
+    forward: Cell<u64>,
     on_irql: Cell<Option<fn(Irql)>>,
     /// What a key stands for, for the report of a machine that hangs.
     names: RefCell<BTreeMap<Key, Name>>,
@@ -400,6 +403,8 @@ impl Scheduler {
             hash: Cell::new(0xCBF2_9CE4_8422_2325),
             point_threshold: config.switch_chance,
             max_steps: config.max_steps,
+            max_idle_steps: config.max_idle_steps,
+            forward: Cell::new(0),
             on_irql: Cell::new(None),
             names: RefCell::default(),
             holders: RefCell::default(),
@@ -427,7 +432,13 @@ impl Scheduler {
             ContextKind::SystemThread | ContextKind::UserThread => inner.ready.push_back(context),
             ContextKind::Dpc => panic!("DPCs are queued, not spawned"),
         }
+        self.comes_forward();
         id
+    }
+
+    /// Something has come forward: see [`Config::max_idle_steps`].
+    pub(crate) fn comes_forward(&self) {
+        self.forward.set(self.steps.get());
     }
 
     /// Whether the context has not ended.
@@ -810,7 +821,10 @@ impl Scheduler {
             };
             self.now.set(self.now.get() + STEP);
             self.steps.set(self.steps.get() + 1);
-            if self.max_steps.is_some_and(|limit| self.steps.get() > limit) {
+            let steps = self.steps.get();
+            if self.max_steps.is_some_and(|limit| steps > limit)
+                || steps - self.forward.get() > self.max_idle_steps
+            {
                 return RunEnd::TooLong;
             }
             let context = match pick {

@@ -1,12 +1,12 @@
 //! The scheduler: contexts, processors, IRQL, virtual time, and bug checks as values.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ntsim::kernel::kernel;
-use ntsim::{Config, Machine, Outcome, StopCode};
+use ntsim::{Config, Machine, Outcome, StopCode, System};
 
 fn order_of_two_threads(seed: u64) -> (Vec<u32>, u64) {
     let report = Machine::run(Config::with_seed(seed), |system| {
@@ -204,4 +204,68 @@ fn a_run_can_be_limited_in_steps() {
         panic!("{:?}", report.outcome)
     };
     assert!(!waiting.is_empty());
+}
+
+// ---- livelocks ----
+
+/// Who keeps the others busy for ever is reported within seconds, with what each was doing.
+fn livelocks(name: &str, program: impl FnOnce(&System) + Send + 'static) {
+    let report = Machine::run(Config::default(), program);
+    let Outcome::TooLong(waiting) = report.outcome else {
+        panic!("{name}: {:?}", report.outcome)
+    };
+    assert!(report.steps < 250_000, "{name}: {} steps", report.steps);
+    assert!(
+        waiting.iter().any(|line| line.contains(name)),
+        "{name}: {waiting:?}"
+    );
+}
+
+#[test]
+fn threads_that_hand_a_turn_to_each_other_for_ever_are_reported() {
+    livelocks("polite", |system| {
+        let turn = Rc::new(Cell::new(0_u64));
+        let threads: Vec<_> = (0..2)
+            .map(|number| {
+                let turn = Rc::clone(&turn);
+                system.spawn("polite", move |_| {
+                    loop {
+                        kernel().sched.point();
+                        if turn.get() % 2 == number {
+                            turn.set(turn.get() + 1);
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join();
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_tries_again_and_again_with_a_pause_is_reported() {
+    livelocks("trying", |system| {
+        system
+            .spawn("trying", |system| {
+                loop {
+                    system.sleep(Duration::from_micros(10));
+                }
+            })
+            .join();
+    });
+}
+
+#[test]
+fn a_deferred_procedure_call_that_queues_itself_for_ever_is_reported() {
+    fn again() {
+        kernel().sched.queue_dpc(None, "again", again);
+    }
+    livelocks("operator", |system| {
+        again();
+        loop {
+            system.sleep(Duration::from_millis(1));
+        }
+    });
 }

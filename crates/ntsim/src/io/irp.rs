@@ -238,6 +238,7 @@ impl Irp {
             self.describe()
         );
         let kernel = kernel();
+        kernel.sched.comes_forward();
         if status == STATUS_PENDING && kernel.config.verifier {
             bug_check(
                 StopCode::DRIVER_VERIFIER_IOMANAGER_VIOLATION,

@@ -10,7 +10,7 @@ mod irql;
 pub mod object;
 mod rtl;
 mod rundown;
-mod spinlock;
+pub(crate) mod spinlock;
 mod thread;
 mod time;
 

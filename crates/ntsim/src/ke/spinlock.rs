@@ -118,6 +118,37 @@ fn check_aligned(lock: PKSPIN_LOCK) {
     }
 }
 
+/// The running context is about to acquire a lock that the framework keeps, known by an address.
+pub(crate) fn note_order(lock: usize) {
+    if kernel().config.verifier {
+        state().note_order(kernel().sched.current().id, lock);
+    }
+}
+
+/// It has acquired it.
+pub(crate) fn note_held(lock: usize) {
+    let context = kernel().sched.current().id;
+    let mut held = state().held.borrow_mut();
+    held.entry(context).or_default().push(lock);
+}
+
+/// It is about to release it.
+pub(crate) fn note_released(lock: usize) {
+    let context = kernel().sched.current().id;
+    let mut held = state().held.borrow_mut();
+    if let Some(locks) = held.get_mut(&context) {
+        locks.retain(|held| *held != lock);
+        if locks.is_empty() {
+            held.remove(&context);
+        }
+    }
+}
+
+/// The lock is gone.
+pub(crate) fn forget(lock: usize) {
+    state().forget_order(lock);
+}
+
 /// Acquires at `DISPATCH_LEVEL` or above.
 fn acquire(lock: PKSPIN_LOCK) {
     check_aligned(lock);
@@ -155,12 +186,7 @@ fn acquire(lock: PKSPIN_LOCK) {
     unsafe { lock.write_volatile(HELD) };
     state.holders.borrow_mut().insert(address, context.id);
     sched.holds(key);
-    state
-        .held
-        .borrow_mut()
-        .entry(context.id)
-        .or_default()
-        .push(address);
+    note_held(address);
     context.spin_lock_acquired();
 }
 
@@ -193,14 +219,7 @@ fn release(lock: PKSPIN_LOCK) {
     unsafe { lock.write_volatile(FREE) };
     state.holders.borrow_mut().remove(&address);
     sched.lets_go(Key(address as u64));
-    let mut held = state.held.borrow_mut();
-    if let Some(locks) = held.get_mut(&context.id) {
-        locks.retain(|held| *held != address);
-        if locks.is_empty() {
-            held.remove(&context.id);
-        }
-    }
-    drop(held);
+    note_released(address);
     context.spin_lock_released();
     sched.wake(Key(address as u64));
 }

@@ -12,11 +12,12 @@ use wdk_sys_lite::{
     PFN_WDF_WORKITEM, PWDF_DPC_CONFIG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES,
     PWDF_TIMER_CONFIG, PWDF_WORKITEM_CONFIG, STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
-    STATUS_SUCCESS, ULONG, WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG, WDFDPC,
-    WDFOBJECT, WDFTIMER, WDFWORKITEM,
+    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, ULONG, WDF_DPC_CONFIG, WDF_TIMER_CONFIG,
+    WDF_WORKITEM_CONFIG, WDFDPC, WDFOBJECT, WDFTIMER, WDFWORKITEM,
 };
 
 use crate::call_driver;
+use crate::export::PASSIVE_LEVEL;
 use crate::kernel::kernel;
 use crate::nt_export;
 use crate::sched::{ContextId, ContextKind, Key, TimerId};
@@ -51,6 +52,12 @@ struct Deferred {
     /// In nanoseconds; 0 for a timer that fires once.
     period: u64,
     high_resolution: bool,
+    /// How many stops of a timer wait; it does not start meanwhile.
+    stopping: Cell<u32>,
+    /// A start was ignored for a stop that waits.
+    start_ignored: Cell<bool>,
+    /// The thread of the run of a work item that began last, until any run ends.
+    thread: Cell<Option<ContextId>>,
 }
 
 impl Deferred {
@@ -70,11 +77,18 @@ impl Deferred {
             timer: Cell::new(None),
             period: 0,
             high_resolution: false,
+            stopping: Cell::new(0),
+            start_ignored: Cell::new(false),
+            thread: Cell::new(None),
         }
     }
 
-    /// Queues one run.
+    /// Queues one run, which has a reference to the object until it ends or is taken back.
     fn queue(self: &Rc<Self>) {
+        let Some(object) = self.object.borrow().upgrade() else {
+            return;
+        };
+        object::reference(&object);
         self.queued.set(self.queued.get() + 1);
         let generation = self.generation.get();
         let this = Rc::clone(self);
@@ -89,16 +103,17 @@ impl Deferred {
     }
 
     fn run(self: Rc<Self>, generation: u32) {
-        if self.generation.get() != generation {
-            return;
-        }
-        self.queued.set(self.queued.get() - 1);
         let Some(object) = self.object.borrow().upgrade() else {
             return;
         };
+        if self.generation.get() != generation {
+            object::dereference(&object);
+            return;
+        }
+        self.queued.set(self.queued.get() - 1);
         let current = kernel().sched.current().id;
         self.running.borrow_mut().push(current);
-        object::reference(&object);
+        self.thread.set(Some(current));
         if let Some(callback) = self.callback {
             let lock = if self.serialized {
                 serialization_lock(&object)
@@ -115,6 +130,7 @@ impl Deferred {
             }
         }
         self.running.borrow_mut().retain(|id| *id != current);
+        self.thread.set(None);
         kernel().sched.wake(self.key);
         object::dereference(&object);
     }
@@ -144,6 +160,26 @@ impl Deferred {
         });
     }
 
+    /// Stops a timer and waits for its callback, which cannot start it again meanwhile. True if
+    /// it was running, or would run but for this.
+    fn stop_and_wait(&self) -> bool {
+        if kernel().sched.current().irql() > PASSIVE_LEVEL {
+            verifier_break("WdfTimerStop with Wait was called above PASSIVE_LEVEL");
+            return false;
+        }
+        if self.stopping.replace(self.stopping.get() + 1) > 0 {
+            verifier_break("WdfTimerStop with Wait was called while another call waits");
+        }
+        self.start_ignored.set(false);
+        let mut running = self.cancel();
+        self.wait("WdfTimerStop");
+        // A start that was under way when the stop began.
+        running |= self.cancel();
+        self.wait("WdfTimerStop");
+        self.stopping.set(self.stopping.get() - 1);
+        running | self.start_ignored.replace(false)
+    }
+
     fn arm(self: &Rc<Self>, at: u64) {
         let late = if self.high_resolution {
             0
@@ -166,12 +202,21 @@ impl Deferred {
 
 impl Body for Deferred {
     fn dispose(&self, _object: &Rc<Object>) {
-        // A work item runs to its end, the others need not begin.
-        if self.name != WORK_ITEM {
-            self.cancel();
-        }
-        // Deletion from the callback itself is allowed: there is nothing to wait for then.
         let current = kernel().sched.current().id;
+        if self.name == WORK_ITEM {
+            // A work item runs to its end. Deletion from its callback waits for nothing; but the
+            // framework knows the run that began last alone, and forgets it when any run ends: a
+            // callback that has queued its work item again may wait for itself.
+            if self.thread.get() != Some(current) {
+                kernel().sched.wait_until(self.key, || {
+                    self.queued.get() == 0 && self.running.borrow().is_empty()
+                });
+            }
+            return;
+        }
+        // The others need not begin. Deletion from the callback itself is allowed: there is nothing
+        // to wait for then.
+        self.cancel();
         kernel().sched.wait_until(self.key, || {
             self.queued.get() == 0 && self.running.borrow().iter().all(|id| *id == current)
         });
@@ -221,6 +266,9 @@ fn create(
     if kind == Kind::Timer {
         deferred.passive = attributes.own_execution_level()
             == Some(_WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive);
+        if deferred.passive && deferred.period > 0 {
+            return STATUS_NOT_SUPPORTED;
+        }
     }
     if deferred.serialized
         && let Some(lock) = lock::callback_lock(&parent)
@@ -266,6 +314,11 @@ nt_export! { table
         // SAFETY: not null, and the driver vouches for it by calling.
         let config = unsafe { config.read() };
         let mut deferred = Deferred::new(TIMER, config.EvtTimerFunc, false, config.AutomaticSerialization != 0);
+        if config.Period > i32::MAX.cast_unsigned()
+            || config.TolerableDelay > 0 && config.UseHighResolutionTimer != 0
+        {
+            return STATUS_INVALID_PARAMETER;
+        }
         deferred.period = u64::from(config.Period) * 1_000_000;
         deferred.high_resolution = config.UseHighResolutionTimer != 0;
         let size = (config.Size, size_of::<WDF_TIMER_CONFIG>());
@@ -278,20 +331,25 @@ nt_export! { table
         timer: WDFTIMER,
         due: LONGLONG,
     ) -> BOOLEAN {
-        let timer = body(timer, Kind::Timer);
+        let object = object::of(timer, Kind::Timer);
+        let timer = object.body::<Deferred>();
+        if !object.is_alive() {
+            verifier_break("WdfTimerStart was called on a timer that is being deleted");
+            return 0;
+        }
+        if timer.stopping.get() > 0 {
+            timer.start_ignored.set(true);
+            return 0;
+        }
         let running = timer.timer.take().is_some_and(|timer| kernel().sched.cancel_timer(timer));
-        timer.arm(lock::deadline(due));
+        timer.arm(crate::ke::deadline(due));
         BOOLEAN::from(running)
     }
 
     /// Stops a timer; true if it was running. Waiting for its callback needs `PASSIVE_LEVEL`.
     irql(<= DISPATCH_LEVEL) fn WdfTimerStop(_globals: PWDF_DRIVER_GLOBALS, timer: WDFTIMER, wait: BOOLEAN) -> BOOLEAN {
         let timer = body(timer, Kind::Timer);
-        let running = timer.cancel();
-        if wait != 0 {
-            timer.wait("WdfTimerStop");
-        }
-        BOOLEAN::from(running)
+        BOOLEAN::from(if wait == 0 { timer.cancel() } else { timer.stop_and_wait() })
     }
 
     /// The object that a timer was made for.
@@ -328,6 +386,10 @@ nt_export! { table
     /// `PASSIVE_LEVEL`.
     irql(any) fn WdfDpcCancel(_globals: PWDF_DRIVER_GLOBALS, dpc: WDFDPC, wait: BOOLEAN) -> BOOLEAN {
         let dpc = body(dpc, Kind::Dpc);
+        if wait != 0 && kernel().sched.current().irql() > PASSIVE_LEVEL {
+            verifier_break("WdfDpcCancel with Wait was called above PASSIVE_LEVEL");
+            return 0;
+        }
         let queued = dpc.cancel();
         if wait != 0 {
             dpc.wait("WdfDpcCancel");
@@ -336,7 +398,7 @@ nt_export! { table
     }
 
     /// The object that a deferred procedure call was made for.
-    irql(<= DISPATCH_LEVEL) fn WdfDpcGetParentObject(_globals: PWDF_DRIVER_GLOBALS, dpc: WDFDPC) -> WDFOBJECT {
+    irql(any) fn WdfDpcGetParentObject(_globals: PWDF_DRIVER_GLOBALS, dpc: WDFDPC) -> WDFOBJECT {
         parent_of(dpc, Kind::Dpc)
     }
 
@@ -358,10 +420,16 @@ nt_export! { table
 
     /// Queues a work item, unless it is queued already.
     irql(<= DISPATCH_LEVEL) fn WdfWorkItemEnqueue(_globals: PWDF_DRIVER_GLOBALS, work_item: WDFWORKITEM) {
-        let work_item = body(work_item, Kind::WorkItem);
-        if work_item.queued.get() == 0 {
-            work_item.queue();
+        let object = object::of(work_item, Kind::WorkItem);
+        let work_item = object.body::<Deferred>();
+        if work_item.queued.get() > 0 {
+            return;
         }
+        if !object.is_alive() {
+            verifier_break("WdfWorkItemEnqueue was called on a work item that is being deleted");
+            return;
+        }
+        work_item.queue();
     }
 
     /// Waits until a work item is neither queued nor running.

@@ -71,6 +71,7 @@ impl SpinLock {
 impl Body for SpinLock {
     fn destroyed(&self, object: &Object) {
         kernel().sched.forget_key(self.key);
+        crate::ke::spinlock::forget(object.handle().addr());
         if self.owner.get().is_some() {
             invalid_operation(object, "was destroyed while it is held");
         }
@@ -275,7 +276,10 @@ nt_export! { table
         if lock.held_by_current() {
             recursive(&object);
         }
+        // The kernel's lock is inside, and lock order tracking sees it.
+        crate::ke::spinlock::note_order(object.handle().addr());
         lock.acquire();
+        crate::ke::spinlock::note_held(object.handle().addr());
     }
 
     /// Releases a spin lock; back to the IRQL of its acquisition.
@@ -283,6 +287,7 @@ nt_export! { table
         let object = object::of(lock, Kind::SpinLock);
         let lock = object.body::<SpinLock>();
         if lock.held_by_current() {
+            crate::ke::spinlock::note_released(object.handle().addr());
             lock.release();
         } else {
             bug_check(
@@ -323,7 +328,7 @@ nt_export! { table
         if lock.owner.get() == Some(kernel().sched.current().id) && kernel().config.verifier {
             recursive(&object);
         }
-        if lock.acquire(timeout.map(deadline)) { STATUS_SUCCESS } else { STATUS_TIMEOUT }
+        if lock.acquire(timeout.map(crate::ke::deadline)) { STATUS_SUCCESS } else { STATUS_TIMEOUT }
     }
 
     /// Releases a wait lock.
@@ -334,17 +339,6 @@ nt_export! { table
             invalid_operation(&object, "was released by someone who does not hold it");
         }
         lock.release();
-    }
-}
-
-/// A time in units of 100 ns, negative if it is relative, as virtual time in nanoseconds. Absolute
-/// times count from 1601; the simulated machine starts then.
-pub(crate) fn deadline(time: i64) -> u64 {
-    let nanoseconds = time.unsigned_abs().saturating_mul(100);
-    if time < 0 {
-        kernel().sched.now().saturating_add(nanoseconds)
-    } else {
-        nanoseconds
     }
 }
 

@@ -10,6 +10,7 @@ use wdk_sys_lite::{
     WDFMEMORY,
 };
 
+use crate::bugcheck::verifier_violation;
 use crate::kernel::{DriverId, kernel};
 use crate::nt_export;
 
@@ -49,7 +50,8 @@ impl Body for Memory {
 
 struct Lookaside {
     length: usize,
-    pool_type: POOL_TYPE,
+    /// Pool type and tag.
+    pool: (POOL_TYPE, ULONG),
     attributes: Attributes,
 }
 
@@ -75,12 +77,39 @@ pub fn preallocated(
     object::create(Kind::Memory, driver, attributes, parent, Rc::new(memory))
 }
 
+/// Checks a pool type as the framework has Driver Verifier check it, and gives the tag: the driver's
+/// own for 0, which are the first letters of its service's name.
+fn checked_pool(driver: DriverId, pool_type: POOL_TYPE, tag: ULONG) -> ULONG {
+    let tag = if tag == 0 {
+        let name = crate::driver::name_of(driver);
+        let mut letters = [b' '; 4];
+        for (letter, byte) in letters.iter_mut().zip(name.bytes()) {
+            *letter = byte;
+        }
+        ULONG::from_le_bytes(letters)
+    } else {
+        tag
+    };
+    if pool_type == _POOL_TYPE::NonPagedPool {
+        verifier_violation(
+            [
+                0x2000,
+                0,
+                u64::from(pool_type.cast_unsigned()),
+                u64::from(tag),
+            ],
+            "executable pool is allocated: NonPagedPool where NonPagedPoolNx is meant",
+        );
+    }
+    tag
+}
+
 /// A memory object with a buffer of its own, which starts as garbage.
 fn allocate(
     driver: DriverId,
     attributes: &Attributes,
     parent: Option<&Rc<Object>>,
-    pool_type: POOL_TYPE,
+    (pool_type, tag): (POOL_TYPE, ULONG),
     length: usize,
 ) -> Result<Rc<Object>, NTSTATUS> {
     let paged = pool_type & 1 == _POOL_TYPE::PagedPool;
@@ -95,6 +124,7 @@ fn allocate(
     let body: Rc<dyn Body> = Rc::<Memory>::clone(&memory);
     let object = object::create(Kind::Memory, driver, attributes, parent, body)
         .inspect_err(|_| store::free(buffer))?;
+    object.set_tag(tag);
     if paged {
         object.clean_up_at_passive();
     }
@@ -114,7 +144,10 @@ pub(crate) fn create_with(
         parent.driver,
         attributes,
         Some(parent),
-        _POOL_TYPE::NonPagedPoolNx,
+        (
+            _POOL_TYPE::NonPagedPoolNx,
+            checked_pool(parent.driver, _POOL_TYPE::NonPagedPoolNx, 0),
+        ),
         value.len().max(1),
     )?;
     // SAFETY: the buffer has at least the value's length, and nobody else knows it yet.
@@ -158,7 +191,7 @@ nt_export! { table
         _globals: PWDF_DRIVER_GLOBALS,
         attributes: PWDF_OBJECT_ATTRIBUTES,
         pool_type: POOL_TYPE,
-        _tag: ULONG,
+        tag: ULONG,
         length: usize,
         memory: *mut WDFMEMORY,
         buffer: *mut PVOID,
@@ -173,7 +206,8 @@ nt_export! { table
             if kernel().should_fail() {
                 return Err(STATUS_INSUFFICIENT_RESOURCES);
             }
-            allocate(driver, &attributes, parent.as_ref(), pool_type, length)
+            let tag = checked_pool(driver, pool_type, tag);
+            allocate(driver, &attributes, parent.as_ref(), (pool_type, tag), length)
         });
         // SAFETY: not null; the driver vouches that both may be written.
         unsafe { give(created, memory, buffer) }
@@ -205,7 +239,7 @@ nt_export! { table
     }
 
     /// The buffer of a memory object, and its length.
-    irql(<= DISPATCH_LEVEL) fn WdfMemoryGetBuffer(
+    irql(any) fn WdfMemoryGetBuffer(
         _globals: PWDF_DRIVER_GLOBALS,
         memory: WDFMEMORY,
         length: *mut usize,
@@ -226,7 +260,7 @@ nt_export! { table
         length: usize,
         pool_type: POOL_TYPE,
         memory_attributes: PWDF_OBJECT_ATTRIBUTES,
-        _tag: ULONG,
+        tag: ULONG,
         lookaside: *mut WDFLOOKASIDE,
     ) -> NTSTATUS {
         require("WdfLookasideListCreate", "Lookaside", lookaside.is_null());
@@ -243,7 +277,8 @@ nt_export! { table
             if kernel().should_fail() {
                 return Err(STATUS_INSUFFICIENT_RESOURCES);
             }
-            let list = Lookaside { length, pool_type, attributes };
+            let tag = checked_pool(driver, pool_type, tag);
+            let list = Lookaside { length, pool: (pool_type, tag), attributes };
             object::create(Kind::Lookaside, driver, &own, parent.as_ref(), Rc::new(list))
         });
         match created {
@@ -269,7 +304,7 @@ nt_export! { table
             return STATUS_INSUFFICIENT_RESOURCES;
         }
         let (driver, parent) = caller();
-        let created = allocate(driver, &list.attributes, parent.as_ref(), list.pool_type, list.length);
+        let created = allocate(driver, &list.attributes, parent.as_ref(), list.pool, list.length);
         // SAFETY: not null; the driver vouches that it may be written.
         unsafe { give(created, memory, std::ptr::null_mut()) }
     }

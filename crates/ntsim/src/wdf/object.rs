@@ -97,6 +97,31 @@ impl Kind {
         }
     }
 
+    /// The framework's number of the type, which a violation gives as its third parameter
+    /// (`fxtypes.h`).
+    fn number(self) -> u64 {
+        match self {
+            Self::General => 0x1000,
+            Self::Driver => 0x1001,
+            Self::Device => 0x1002,
+            Self::Queue => 0x1003,
+            Self::Key => 0x1006,
+            Self::String => 0x1007,
+            Self::Request => 0x1008,
+            Self::Lookaside => 0x1009,
+            Self::Memory => 0x100A,
+            Self::Collection => 0x100E,
+            Self::Dpc => 0x1015,
+            Self::FileObject => 0x1018,
+            Self::WaitLock => 0x1023,
+            Self::SpinLock => 0x1024,
+            Self::WorkItem => 0x1025,
+            Self::Timer => 0x1028,
+            Self::ResourceList => 0x1036,
+            Self::IoTarget => 0x1200,
+        }
+    }
+
     fn parent_rule(self) -> ParentRule {
         match self {
             Self::Driver | Self::Device | Self::Request | Self::FileObject => ParentRule::Forbidden,
@@ -358,6 +383,7 @@ pub struct Object {
     delete_called: Cell<bool>,
     may_be_deleted: Cell<bool>,
     passive: Cell<bool>,
+    tag: Cell<u32>,
     destroy_at_passive: Cell<bool>,
     execution_level: Option<_WDF_EXECUTION_LEVEL::Type>,
     synchronization_scope: Option<_WDF_SYNCHRONIZATION_SCOPE::Type>,
@@ -494,8 +520,17 @@ impl Object {
         )
     }
 
+    /// The pool tag of its memory, for reports.
+    pub(crate) fn set_tag(&self, tag: u32) {
+        self.tag.set(tag);
+    }
+
     fn describe(&self) -> String {
-        format!("{} {:p}", self.kind.name(), self.handle())
+        let tag = match self.tag.get() {
+            0 => String::new(),
+            tag => format!(" with tag {}", crate::mm::pool::tag_text(tag)),
+        };
+        format!("{} {:p}{tag}", self.kind.name(), self.handle())
     }
 
     /// Whether its disposal needs `PASSIVE_LEVEL`.
@@ -605,6 +640,7 @@ pub fn create(
         delete_called: Cell::new(false),
         may_be_deleted: Cell::new(kind.may_be_deleted()),
         passive: Cell::new(passive),
+        tag: Cell::new(0),
         destroy_at_passive: Cell::new(destroy_at_passive),
         execution_level: attributes.execution_level,
         synchronization_scope: attributes.synchronization_scope,
@@ -653,7 +689,7 @@ pub(crate) fn explain(objects: &Objects, address: usize) -> Option<String> {
     ))
 }
 
-fn invalid(handle: WDFOBJECT, wanted: &str) -> ! {
+fn invalid(handle: WDFOBJECT, wanted: Kind) -> ! {
     let number = (handle.addr() as u64).wrapping_sub(HANDLE_BASE) / HANDLE_STEP;
     let what = if handle.is_null() {
         "a null handle"
@@ -664,8 +700,16 @@ fn invalid(handle: WDFOBJECT, wanted: &str) -> ! {
     };
     bug_check(
         StopCode::WDF_VIOLATION,
-        [violation::INVALID_HANDLE, handle.addr() as u64, 0, 0],
-        format!("{what}, {handle:p}, was given where a {wanted} is expected"),
+        [
+            violation::INVALID_HANDLE,
+            handle.addr() as u64,
+            wanted.number(),
+            0,
+        ],
+        format!(
+            "{what}, {handle:p}, was given where a {} is expected",
+            wanted.name()
+        ),
     )
 }
 
@@ -674,7 +718,7 @@ fn invalid(handle: WDFOBJECT, wanted: &str) -> ! {
 pub fn any(handle: WDFOBJECT) -> Rc<Object> {
     match find(handle) {
         Some(object) if object.state.get() != State::Destroying => object,
-        _ => invalid(handle, "WDFOBJECT"),
+        _ => invalid(handle, Kind::General),
     }
 }
 
@@ -691,14 +735,19 @@ pub fn of(handle: WDFOBJECT, kind: Kind) -> Rc<Object> {
         Some(object) if object.kind == kind => object,
         Some(object) => bug_check(
             StopCode::WDF_VIOLATION,
-            [violation::INVALID_HANDLE, handle.addr() as u64, 0, 0],
+            [
+                violation::INVALID_HANDLE,
+                handle.addr() as u64,
+                kind.number(),
+                0,
+            ],
             format!(
                 "{} was given where a {} is expected",
                 object.describe(),
                 kind.name()
             ),
         ),
-        None => invalid(handle, kind.name()),
+        None => invalid(handle, kind),
     }
 }
 
@@ -708,7 +757,7 @@ pub fn of(handle: WDFOBJECT, kind: Kind) -> Rc<Object> {
 pub fn context_of(handle: WDFOBJECT, info: PCWDF_OBJECT_CONTEXT_TYPE_INFO) -> *mut u8 {
     match find(handle) {
         Some(object) => object.context(info),
-        None => invalid(handle, "WDFOBJECT"),
+        None => invalid(handle, Kind::General),
     }
 }
 

@@ -20,6 +20,7 @@ nt_export! { table
         handle: WDFOBJECT,
         info: PCWDF_OBJECT_CONTEXT_TYPE_INFO,
     ) -> PVOID {
+        require("WdfObjectGetTypedContextWorker", "Handle", handle.is_null());
         require("WdfObjectGetTypedContextWorker", "TypeInfo", info.is_null());
         object::context_of(handle, info).cast()
     }

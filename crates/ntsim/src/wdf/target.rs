@@ -106,7 +106,7 @@ unsafe fn find(params: &WDF_IO_TARGET_OPEN_PARAMS) -> Result<Lead, NTSTATUS> {
 
 nt_export! { table
     /// Makes a remote target, closed.
-    irql(<= DISPATCH_LEVEL) fn WdfIoTargetCreate(
+    irql(== PASSIVE_LEVEL) fn WdfIoTargetCreate(
         _globals: PWDF_DRIVER_GLOBALS,
         device: WDFDEVICE,
         attributes: PWDF_OBJECT_ATTRIBUTES,

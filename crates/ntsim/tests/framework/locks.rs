@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 
-use ntsim::StopCode;
 use ntsim::kernel::kernel;
 use ntsim::wdf::violation;
+use ntsim::{BugCheck, StopCode};
+use wdk_sys_lite::ntddk::{KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
 use wdk_sys_lite::{
-    _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, NTSTATUS, STATUS_INFO_LENGTH_MISMATCH,
-    STATUS_INVALID_PARAMETER, STATUS_TIMEOUT, WDF_DPC_CONFIG, WDF_TIMER_CONFIG,
-    WDF_WORKITEM_CONFIG, WDFDEVICE, WDFOBJECT, call_unsafe_wdf_function_binding,
+    _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, KSPIN_LOCK, NTSTATUS,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_TIMEOUT,
+    WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG, WDFDEVICE, WDFOBJECT,
+    call_unsafe_wdf_function_binding,
 };
 
 use crate::harness::{
@@ -426,7 +428,7 @@ fn a_timer_fires_once_after_its_time() {
 #[test]
 fn a_periodic_timer_fires_until_it_is_stopped() {
     in_driver(|device| {
-        let timer = timer(device, Some(works), 10, true).expect("a timer");
+        let timer = timer(device, Some(called), 10, false).expect("a timer");
         take_log();
         start(timer, 10);
         kernel().sched.sleep(105_000_000);
@@ -494,7 +496,263 @@ fn waiting_for_a_timer_at_dispatch_level_is_a_bug_check() {
         kernel().sched.set_irql(2);
         stop(timer);
     });
-    assert_eq!(check.code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+    assert_breaks(&check, "WdfTimerStop");
+}
+
+/// The framework's verifier stops a driver that waits for a timer or DPC above `PASSIVE_LEVEL`,
+/// whether there is something to wait for or not (`core/fxtimer.cpp` 692, `fxdpcapi.cpp` 244).
+#[test]
+fn waiting_for_an_idle_timer_or_dpc_at_dispatch_level_is_a_violation() {
+    let check = driver_breaks(|device| {
+        let timer = timer(device, Some(called), 0, false).expect("a timer");
+        kernel().sched.set_irql(2);
+        stop(timer);
+    });
+    assert_breaks(&check, "WdfTimerStop");
+    let check = driver_breaks(|device| {
+        let dpc = dpc(device);
+        kernel().sched.set_irql(2);
+        // SAFETY: the DPC just made.
+        let _ = unsafe { call_unsafe_wdf_function_binding!(WdfDpcCancel, dpc, 1) };
+    });
+    assert_breaks(&check, "WdfDpcCancel");
+}
+
+#[track_caller]
+fn assert_breaks(check: &BugCheck, what: &str) {
+    assert_eq!(check.code, StopCode::WDF_VIOLATION, "{check}");
+    assert!(check.message.contains(what), "{check}");
+}
+
+fn dpc(device: WDFDEVICE) -> WDFOBJECT {
+    let mut config = WDF_DPC_CONFIG {
+        Size: size_in_u32::<WDF_DPC_CONFIG>(),
+        EvtDpcFunc: Some(called),
+        AutomaticSerialization: 0,
+    };
+    let mut own = attributes();
+    own.ParentObject = device;
+    let mut dpc = std::ptr::null_mut();
+    // SAFETY: local structures.
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(WdfDpcCreate, &raw mut config, &raw mut own, &raw mut dpc)
+    };
+    assert_eq!(status, 0);
+    dpc
+}
+
+/// A start is ignored while a stop waits, so a callback that starts its own timer does not bring it
+/// back (`core/fxtimer.cpp` 595-607, 700-775).
+#[test]
+fn a_timer_that_its_callback_starts_again_is_stopped_all_the_same() {
+    unsafe extern "C" fn again(timer: WDFOBJECT) {
+        event("fired", timer);
+        kernel().sched.sleep(3_000_000);
+        start(timer, 1);
+    }
+    in_driver(|device| {
+        let timer = timer(device, Some(again), 0, true).expect("a timer");
+        take_log();
+        start(timer, 1);
+        while take_log().is_empty() {
+            kernel().sched.sleep(100_000);
+        }
+        // The callback runs, and starts its timer while the stop waits.
+        assert!(stop(timer), "the start that was ignored counts");
+        take_log();
+        kernel().sched.sleep(100_000_000);
+        assert!(take_log().is_empty(), "it fires after the stop");
+        assert!(!start(timer, 1), "it can be started again");
+        assert!(stop(timer));
+    });
+}
+
+/// A positive due time is a system time. One without its sign is long past: the timer fires at
+/// once (`WdfTimerStart`'s page; one clock with `KeWaitForSingleObject`).
+#[test]
+fn a_positive_time_is_a_moment_long_past() {
+    in_driver(|device| {
+        let timer = timer(device, Some(called), 0, false).expect("a timer");
+        take_log();
+        let begin = kernel().sched.now();
+        // An hour, with its sign forgotten.
+        start(timer, -3_600_000);
+        while take_log().is_empty() {
+            kernel().sched.sleep(100_000);
+        }
+        assert!(kernel().sched.now() - begin < 5_000_000, "at once");
+        let lock = wait_lock(device);
+        assert_eq!(wait_for(lock, None), 0);
+        release_wait(lock);
+    });
+}
+
+/// `core/fxtimerapi.cpp` 118, 144, 162.
+#[test]
+fn a_timer_that_the_framework_does_not_make_is_refused() {
+    in_driver(|device| {
+        let refused = |period, passive| timer(device, Some(called), period, passive).err();
+        assert_eq!(refused(10, true), Some(STATUS_NOT_SUPPORTED));
+        assert_eq!(refused(0x8000_0000, false), Some(STATUS_INVALID_PARAMETER));
+        assert_eq!(refused(0x7FFF_FFFF, false), None);
+        let mut config = WDF_TIMER_CONFIG {
+            Size: size_in_u32::<WDF_TIMER_CONFIG>(),
+            EvtTimerFunc: Some(called),
+            TolerableDelay: 1,
+            UseHighResolutionTimer: 1,
+            ..WDF_TIMER_CONFIG::default()
+        };
+        let mut own = attributes();
+        own.ParentObject = device;
+        let mut timer = std::ptr::null_mut();
+        // SAFETY: local structures.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfTimerCreate,
+                &raw mut config,
+                &raw mut own,
+                &raw mut timer
+            )
+        };
+        assert_eq!(status, STATUS_INVALID_PARAMETER);
+    });
+}
+
+/// `core/fxtimer.cpp` 593, `core/fxworkitem.cpp` 260: both break.
+#[test]
+fn what_is_being_deleted_is_not_started_any_more() {
+    let check = driver_breaks(|device| {
+        let timer = timer(device, Some(called), 0, false).expect("a timer");
+        // SAFETY: a timer of the test's, which the reference keeps.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectReferenceActual,
+                timer,
+                std::ptr::null_mut(),
+                0,
+                std::ptr::null()
+            );
+            call_unsafe_wdf_function_binding!(WdfObjectDelete, timer);
+        }
+        start(timer, 1);
+    });
+    assert_breaks(&check, "WdfTimerStart");
+    let check = driver_breaks(|device| {
+        let item = work_item(device, Some(works)).expect("a work item");
+        // SAFETY: as above.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectReferenceActual,
+                item,
+                std::ptr::null_mut(),
+                0,
+                std::ptr::null()
+            );
+            call_unsafe_wdf_function_binding!(WdfObjectDelete, item);
+        }
+        enqueue(item);
+    });
+    assert_breaks(&check, "WdfWorkItemEnqueue");
+}
+
+/// The framework knows the run that began last alone: a callback that queues its work item again,
+/// and deletes it when that run has ended, waits for itself (`core/fxworkitem.cpp`,
+/// `FlushAndRundown`).
+#[test]
+fn a_work_item_deleted_by_a_run_that_is_not_the_last_hangs() {
+    unsafe extern "C" fn twice(item: WDFOBJECT) {
+        if !AGAIN.replace(true) {
+            enqueue(item);
+            kernel().sched.sleep(1_000_000);
+            // SAFETY: a work item of the test's.
+            unsafe { call_unsafe_wdf_function_binding!(WdfObjectDelete, item) };
+        }
+    }
+    thread_local! {
+        static AGAIN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    let report = ntsim::Machine::run(ntsim::Config::default(), |system| {
+        in_callback("DeviceAdd", |device| {
+            let item = work_item(device, Some(twice)).expect("a work item");
+            enqueue(item);
+        });
+        crate::harness::life(system);
+    });
+    let ntsim::Outcome::Hung(waiting) = report.outcome else {
+        panic!("{:?}", report.outcome);
+    };
+    assert!(
+        waiting.iter().any(|line| line.contains("EvtWorkItem")),
+        "{waiting:?}"
+    );
+}
+
+/// Lock order tracking sees the kernel's lock that is inside a framework's.
+#[test]
+fn framework_locks_in_both_orders_are_found() {
+    let check = driver_breaks(|device| {
+        let (first, second) = (spin_lock(device), spin_lock(device));
+        for (outer, inner) in [(first, second), (second, first)] {
+            acquire(outer);
+            acquire(inner);
+            release(inner);
+            release(outer);
+        }
+    });
+    assert_eq!(check.code, StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION);
+    assert_eq!(check.parameters[0], 0x1001, "{check}");
+}
+
+#[test]
+fn a_kernel_lock_and_a_framework_lock_in_both_orders_are_found() {
+    let check = driver_breaks(|device| {
+        let framework = spin_lock(device);
+        let mut own: KSPIN_LOCK = 0;
+        let own = &raw mut own;
+        // SAFETY: a local lock.
+        unsafe {
+            let old = KeAcquireSpinLockRaiseToDpc(own);
+            acquire(framework);
+            release(framework);
+            KeReleaseSpinLock(own, old);
+            acquire(framework);
+            let old = KeAcquireSpinLockRaiseToDpc(own);
+            KeReleaseSpinLock(own, old);
+        }
+        release(framework);
+    });
+    assert_eq!(check.parameters[0], 0x1001, "{check}");
+}
+
+/// A wait under a spin lock of any kind.
+#[test]
+fn a_wait_under_a_spin_lock_is_found() {
+    let under_own = driver_breaks(|_| {
+        let mut own: KSPIN_LOCK = 0;
+        let mut time = wdk_sys_lite::LARGE_INTEGER { QuadPart: -10 };
+        // SAFETY: a local lock and a local time.
+        unsafe {
+            KeAcquireSpinLockRaiseToDpc(&raw mut own);
+            let _ = wdk_sys_lite::ntddk::KeDelayExecutionThread(0, 0, &raw mut time);
+        }
+    });
+    assert_eq!(
+        under_own.code,
+        StopCode::IRQL_NOT_LESS_OR_EQUAL,
+        "{under_own}"
+    );
+    let under_framework = driver_breaks(|device| {
+        let (spin, wait) = (spin_lock(device), wait_lock(device));
+        acquire(spin);
+        wait_for(wait, None);
+    });
+    assert_eq!(under_framework.code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
+    let flushing = driver_breaks(|device| {
+        let (spin, item) = (spin_lock(device), work_item(device, Some(works)));
+        acquire(spin);
+        flush(item.expect("a work item"));
+    });
+    assert_eq!(flushing.code, StopCode::IRQL_NOT_LESS_OR_EQUAL);
 }
 
 #[test]

@@ -64,6 +64,61 @@ fn a_memory_object_has_a_buffer_of_its_length() {
     });
 }
 
+/// `core/fxmemorybufferapi.cpp` 136: the pool type goes to Driver Verifier's no-execute check.
+#[test]
+fn executable_memory_is_a_violation() {
+    let check = driver_breaks(|_| {
+        let mut memory = std::ptr::null_mut();
+        // SAFETY: a local place for the handle.
+        let _ = unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfMemoryCreate,
+                std::ptr::null_mut(),
+                _POOL_TYPE::NonPagedPool,
+                u32::from_le_bytes(*b"Exec"),
+                100,
+                &raw mut memory,
+                std::ptr::null_mut()
+            )
+        };
+    });
+    assert_eq!(check.code, StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION);
+    assert_eq!(check.parameters[0], 0x2000, "{check}");
+    assert_eq!(check.parameters[3], u64::from(u32::from_le_bytes(*b"Exec")));
+}
+
+/// A leak names the tag that the driver gave, or the driver's own for 0 (`core/fxmemorybufferapi.cpp`
+/// 132): here the letters of `tester`.
+#[test]
+fn a_memory_object_that_is_left_is_reported_with_its_tag() {
+    for (tag, named) in [(u32::from_le_bytes(*b"Mine"), "'Mine'"), (0, "'test'")] {
+        let check = driver_breaks(move |_| {
+            let mut memory = std::ptr::null_mut();
+            // SAFETY: a local place for the handle; the reference is never given back.
+            unsafe {
+                let status = call_unsafe_wdf_function_binding!(
+                    WdfMemoryCreate,
+                    std::ptr::null_mut(),
+                    _POOL_TYPE::NonPagedPoolNx,
+                    tag,
+                    100,
+                    &raw mut memory,
+                    std::ptr::null_mut()
+                );
+                assert_eq!(status, 0);
+                call_unsafe_wdf_function_binding!(
+                    WdfObjectReferenceActual,
+                    memory,
+                    std::ptr::null_mut(),
+                    0,
+                    std::ptr::null()
+                );
+            }
+        });
+        assert!(check.message.contains(named), "{check}");
+    }
+}
+
 #[test]
 fn a_preallocated_memory_object_is_the_drivers_buffer() {
     in_driver(|_| {

@@ -97,6 +97,7 @@ impl Provider {
     }
 
     fn count(&self, change: impl FnOnce(&mut Counters)) {
+        crate::kernel::kernel().sched.comes_forward();
         let mut counters = self.counters.get();
         change(&mut counters);
         self.counters.set(counters);
