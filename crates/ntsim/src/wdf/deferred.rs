@@ -94,6 +94,7 @@ impl Deferred {
         let this = Rc::clone(self);
         let run = move || this.run(generation);
         if self.passive {
+            object::begin_work(object.driver);
             kernel()
                 .sched
                 .spawn(ContextKind::SystemThread, self.name, run);
@@ -107,7 +108,7 @@ impl Deferred {
             return;
         };
         if self.generation.get() != generation {
-            object::dereference(&object);
+            self.end(&object);
             return;
         }
         self.queued.set(self.queued.get() - 1);
@@ -132,7 +133,16 @@ impl Deferred {
         self.running.borrow_mut().retain(|id| *id != current);
         self.thread.set(None);
         kernel().sched.wake(self.key);
-        object::dereference(&object);
+        self.end(&object);
+    }
+
+    /// Gives back what [`Deferred::queue`] took for a run.
+    fn end(&self, object: &Rc<Object>) {
+        let driver = object.driver;
+        object::dereference(object);
+        if self.passive {
+            object::end_work(driver);
+        }
     }
 
     /// Takes back what has not begun; true if there was something.

@@ -830,33 +830,39 @@ fn leave_parent(object: &Rc<Object>) {
 
 /// Leaves the rest of an object's end to a thread at `PASSIVE_LEVEL`, as KMDF's dispose list does.
 fn defer(object: &Rc<Object>, rest: fn(&Rc<Object>)) {
-    *objects()
-        .disposals
-        .borrow_mut()
-        .entry(object.driver)
-        .or_default() += 1;
+    begin_work(object.driver);
     let object = Rc::clone(object);
     kernel()
         .sched
         .spawn(ContextKind::SystemThread, "KMDF disposal", move || {
             let driver = object.driver;
             rest(&object);
-            if let Some(count) = objects().disposals.borrow_mut().get_mut(&driver) {
-                *count -= 1;
-            }
-            kernel().sched.wake(disposed_key());
+            end_work(driver);
         });
+}
+
+/// A system thread has something to do for a driver: the driver is not unloaded before its end.
+pub(crate) fn begin_work(driver: DriverId) {
+    *objects().disposals.borrow_mut().entry(driver).or_default() += 1;
+}
+
+/// It has done it.
+pub(crate) fn end_work(driver: DriverId) {
+    if let Some(count) = objects().disposals.borrow_mut().get_mut(&driver) {
+        *count -= 1;
+    }
+    kernel().sched.wake(disposed_key());
 }
 
 fn disposed_key() -> Key {
     *objects().disposed.get_or_init(|| {
         kernel()
             .sched
-            .new_key_for("framework objects to be disposed of at PASSIVE_LEVEL")
+            .new_key_for("framework objects to be disposed of at PASSIVE_LEVEL, and work items")
     })
 }
 
-/// Waits until every deferred disposal of a driver's objects is done. At `PASSIVE_LEVEL`.
+/// Waits until every deferred disposal of a driver's objects, and every work item, is done. At `PASSIVE_LEVEL`.
 pub fn wait_for_disposals(driver: DriverId) {
     kernel().sched.wait_until(disposed_key(), || {
         objects()

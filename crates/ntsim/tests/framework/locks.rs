@@ -675,6 +675,8 @@ fn a_work_item_deleted_by_a_run_that_is_not_the_last_hangs() {
         in_callback("DeviceAdd", |device| {
             let item = work_item(device, Some(twice)).expect("a work item");
             enqueue(item);
+            // Both runs are over, or wait, before the device goes.
+            kernel().sched.sleep(10_000_000);
         });
         crate::harness::life(system);
     });
