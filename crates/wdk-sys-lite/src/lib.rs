@@ -20,6 +20,8 @@ pub mod atomic;
 mod constants;
 pub mod ntddk;
 mod types;
+#[cfg(miri)]
+mod under_miri;
 pub mod wdf;
 
 #[doc(hidden)]
@@ -39,18 +41,6 @@ unsafe extern "C" {
 
 #[cfg(miri)]
 pub use self::under_miri::{WdfDriverGlobals, WdfFunctions};
-
-/// Miri links no statics: a program that it runs sets these before it calls the framework.
-#[cfg(miri)]
-#[allow(non_upper_case_globals, reason = "the framework's names")]
-mod under_miri {
-    use crate::{PWDF_DRIVER_GLOBALS, WDFFUNC};
-
-    /// The framework's function table.
-    pub static mut WdfFunctions: *const WDFFUNC = core::ptr::null();
-    /// What the framework keeps for this driver.
-    pub static mut WdfDriverGlobals: PWDF_DRIVER_GLOBALS = core::ptr::null_mut();
-}
 
 /// Whether a status is a success (`0` to `0x3FFF_FFFF`) or informational (`0x4000_0000` to
 /// `0x7FFF_FFFF`).

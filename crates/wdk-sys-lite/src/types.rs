@@ -1530,6 +1530,15 @@ pub type PFN_WDFDEVICESETDEVICEINTERFACESTATE = Option<
         IsInterfaceEnabled: BOOLEAN,
     ),
 >;
+pub type PFN_WDFDEVICESETDEVICEINTERFACESTATEEX = Option<
+    unsafe extern "C" fn(
+        DriverGlobals: PWDF_DRIVER_GLOBALS,
+        Device: WDFDEVICE,
+        InterfaceClassGUID: *const GUID,
+        ReferenceString: PCUNICODE_STRING,
+        IsInterfaceEnabled: BOOLEAN,
+    ),
+>;
 pub type PFN_WDFDEVICESETFAILED = Option<
     unsafe extern "C" fn(
         DriverGlobals: PWDF_DRIVER_GLOBALS,

@@ -766,6 +766,12 @@ pub mod __private {
                 ReferenceString: PCUNICODE_STRING,
                 IsInterfaceEnabled: BOOLEAN,
             );
+            WdfDeviceSetDeviceInterfaceStateEx[WdfDeviceSetDeviceInterfaceStateExTableIndex as PFN_WDFDEVICESETDEVICEINTERFACESTATEEX](
+                Device: WDFDEVICE,
+                InterfaceClassGUID: *const GUID,
+                ReferenceString: PCUNICODE_STRING,
+                IsInterfaceEnabled: BOOLEAN,
+            );
             WdfDeviceSetFailed[WdfDeviceSetFailedTableIndex as PFN_WDFDEVICESETFAILED](
                 Device: WDFDEVICE,
                 FailedAction: WDF_DEVICE_FAILED_ACTION,

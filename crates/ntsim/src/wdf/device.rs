@@ -130,8 +130,8 @@ pub struct Interface {
     pub class: GUID,
     /// The reference string.
     pub reference: Option<String>,
-    /// Whether it is to be enabled when the device starts, or now if it has.
-    pub wanted: bool,
+    /// Whether the framework enables it when the device starts.
+    pub automatic: bool,
     /// Whether it can be opened.
     pub enabled: bool,
 }
@@ -289,10 +289,17 @@ impl Device {
         kernel().sched.wake(self.key);
     }
 
-    /// Enables the interfaces that the driver wants enabled, or disables all.
-    pub(crate) fn enable_interfaces(&self, enable: bool) {
+    /// Enables the interfaces that the framework enables by itself.
+    pub(crate) fn enable_interfaces(&self) {
         for interface in &mut *self.interfaces.borrow_mut() {
-            interface.enabled = enable && interface.wanted;
+            interface.enabled |= interface.automatic;
+        }
+    }
+
+    /// Disables all.
+    pub(crate) fn disable_interfaces(&self) {
+        for interface in &mut *self.interfaces.borrow_mut() {
+            interface.enabled = false;
         }
     }
 

@@ -8,10 +8,10 @@ use wdk_sys_lite::{
     PDRIVER_OBJECT, PINTERFACE, POOL_TYPE, PULONG, PVOID, PWDF_DEVICE_PNP_CAPABILITIES,
     PWDF_DRIVER_CONFIG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, PWDFDEVICE_INIT, PWSTR,
     STATUS_BUFFER_TOO_SMALL, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INFO_LENGTH_MISMATCH,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_COLLISION,
-    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, ULONG, USHORT, WDF_DEVICE_FAILED_ACTION,
-    WDF_DEVICE_PNP_CAPABILITIES, WDF_DEVICE_PNP_STATE, WDF_DRIVER_CONFIG, WDFCMRESLIST, WDFDEVICE,
-    WDFDRIVER, WDFIOTARGET, WDFKEY, WDFMEMORY,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
+    STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, ULONG, USHORT,
+    WDF_DEVICE_FAILED_ACTION, WDF_DEVICE_PNP_CAPABILITIES, WDF_DEVICE_PNP_STATE, WDF_DRIVER_CONFIG,
+    WDFCMRESLIST, WDFDEVICE, WDFDRIVER, WDFIOTARGET, WDFKEY, WDFMEMORY,
 };
 
 use crate::driver;
@@ -29,6 +29,37 @@ use super::{caller, require, status, text_of, verifier_break};
 const NON_PNP_DRIVER: ULONG = 1;
 /// `WdfDriverInitNoDispatchOverride`.
 const NO_DISPATCH_OVERRIDE: ULONG = 2;
+
+/// What both functions for an interface's state do; one that is not there is nobody's concern.
+///
+/// # Safety
+///
+/// `class` is null or may be read; `reference` is null or a counted string.
+unsafe fn set_interface_state(
+    function: &str,
+    device: WDFDEVICE,
+    class: *const GUID,
+    reference: PCUNICODE_STRING,
+    enable: BOOLEAN,
+    by_driver: bool,
+) {
+    let device = device::of(device);
+    require(function, "InterfaceClassGUID", class.is_null());
+    // SAFETY: says the caller.
+    let Ok(reference) = (unsafe { text_of(reference) }) else {
+        verifier_break(format!("{function}: the reference string is malformed"));
+        return;
+    };
+    // SAFETY: not null, and says the caller.
+    let class = unsafe { class.read() };
+    let can_be_enabled = device.interfaces_can_be_enabled();
+    let mut interfaces = device.interfaces.borrow_mut();
+    let index = find(&interfaces, &class, reference.as_ref());
+    if let Some(interface) = index.and_then(|index| interfaces.get_mut(index)) {
+        interface.enabled = enable != 0 && can_be_enabled;
+        interface.automatic &= !by_driver;
+    }
+}
 
 nt_export! { table
     /// Makes the framework's driver object; `DriverEntry` calls it once.
@@ -162,7 +193,8 @@ nt_export! { table
         }
     }
 
-    /// Registers a device interface. It is enabled when the device starts, or at once if it has.
+    /// Registers a device interface. The framework enables it when the device starts; if it has, the
+    /// driver does.
     irql(== PASSIVE_LEVEL) fn WdfDeviceCreateDeviceInterface(
         _globals: PWDF_DRIVER_GLOBALS,
         device: WDFDEVICE,
@@ -179,6 +211,9 @@ nt_export! { table
             Ok(reference) => reference,
             Err(status) => return status,
         };
+        if reference.as_ref().is_some_and(|text| text.contains(['/', '\\'])) {
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
         // SAFETY: not null, and the driver vouches for it by calling.
         let class = unsafe { class.read() };
         let mut interfaces = device.interfaces.borrow_mut();
@@ -186,14 +221,15 @@ nt_export! { table
             interfaces.push(Interface {
                 class,
                 reference,
-                wanted: true,
-                enabled: device.interfaces_can_be_enabled(),
+                automatic: true,
+                enabled: false,
             });
         }
         STATUS_SUCCESS
     }
 
-    /// Enables or disables a device interface.
+    /// Enables or disables a device interface, for a device that has started: before that, the
+    /// framework enables it at the start all the same.
     irql(== PASSIVE_LEVEL) fn WdfDeviceSetDeviceInterfaceState(
         _globals: PWDF_DRIVER_GLOBALS,
         device: WDFDEVICE,
@@ -201,24 +237,24 @@ nt_export! { table
         reference: PCUNICODE_STRING,
         enable: BOOLEAN,
     ) {
-        let device = device::of(device);
-        require("WdfDeviceSetDeviceInterfaceState", "InterfaceClassGUID", class.is_null());
-        // SAFETY: null or a counted string that the driver vouches for by calling.
-        let Ok(reference) = (unsafe { text_of(reference) }) else {
-            verifier_break("WdfDeviceSetDeviceInterfaceState: the reference string is malformed");
-            return;
-        };
-        // SAFETY: not null, and the driver vouches for it by calling.
-        let class = unsafe { class.read() };
-        let can_be_enabled = device.interfaces_can_be_enabled();
-        let mut interfaces = device.interfaces.borrow_mut();
-        let index = find(&interfaces, &class, reference.as_ref());
-        if let Some(interface) = index.and_then(|index| interfaces.get_mut(index)) {
-            interface.wanted = enable != 0;
-            interface.enabled = interface.wanted && can_be_enabled;
-        } else {
-            drop(interfaces);
-            verifier_break("WdfDeviceSetDeviceInterfaceState: the device has no such interface");
+        // SAFETY: as of this function.
+        unsafe {
+            set_interface_state("WdfDeviceSetDeviceInterfaceState", device, class, reference, enable, false);
+        }
+    }
+
+    /// Enables or disables a device interface, and keeps the framework from enabling it when the
+    /// device starts.
+    irql(== PASSIVE_LEVEL) fn WdfDeviceSetDeviceInterfaceStateEx(
+        _globals: PWDF_DRIVER_GLOBALS,
+        device: WDFDEVICE,
+        class: *const GUID,
+        reference: PCUNICODE_STRING,
+        enable: BOOLEAN,
+    ) {
+        // SAFETY: as of this function.
+        unsafe {
+            set_interface_state("WdfDeviceSetDeviceInterfaceStateEx", device, class, reference, enable, true);
         }
     }
 
@@ -513,6 +549,8 @@ wdf_functions! {
     WdfDeviceGetIoTargetTableIndex: PFN_WDFDEVICEGETIOTARGET = WdfDeviceGetIoTarget;
     WdfDeviceGetDevicePnpStateTableIndex: PFN_WDFDEVICEGETDEVICEPNPSTATE = WdfDeviceGetDevicePnpState;
     WdfDeviceCreateDeviceInterfaceTableIndex: PFN_WDFDEVICECREATEDEVICEINTERFACE = WdfDeviceCreateDeviceInterface;
+    WdfDeviceSetDeviceInterfaceStateExTableIndex: PFN_WDFDEVICESETDEVICEINTERFACESTATEEX =
+        WdfDeviceSetDeviceInterfaceStateEx;
     WdfDeviceSetDeviceInterfaceStateTableIndex: PFN_WDFDEVICESETDEVICEINTERFACESTATE = WdfDeviceSetDeviceInterfaceState;
     WdfDeviceCreateSymbolicLinkTableIndex: PFN_WDFDEVICECREATESYMBOLICLINK = WdfDeviceCreateSymbolicLink;
     WdfDeviceSetPnpCapabilitiesTableIndex: PFN_WDFDEVICESETPNPCAPABILITIES = WdfDeviceSetPnpCapabilities;

@@ -85,7 +85,7 @@ pub(crate) fn start(object: &Rc<Object>) -> Result<(), NTSTATUS> {
         return Err(status);
     }
     device.set_pnp_state(PnpState::Started);
-    device.enable_interfaces(true);
+    device.enable_interfaces();
     Ok(())
 }
 
@@ -271,7 +271,7 @@ fn fail(object: &Rc<Object>, device: &Device) {
 
 /// What an orderly removal and a failure have in common.
 fn clean_up(object: &Rc<Object>, device: &Device) {
-    device.enable_interfaces(false);
+    device.disable_interfaces();
     device.symbolic_links.borrow_mut().clear();
     queue::purge_power_managed(object);
     if matches!(

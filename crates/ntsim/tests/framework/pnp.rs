@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 use ntsim::wdf::device::{Device, PnpState};
 use ntsim::{Config, Machine, StopCode};
 use wdk_sys_lite::{
-    _WDF_DEVICE_FAILED_ACTION, STATUS_DEVICE_BUSY, STATUS_DEVICE_NOT_READY,
+    _WDF_DEVICE_FAILED_ACTION, GUID, STATUS_DEVICE_BUSY, STATUS_DEVICE_NOT_READY,
     STATUS_INVALID_DEVICE_STATE, STATUS_NO_SUCH_DEVICE, STATUS_NOT_SUPPORTED, STATUS_UNSUCCESSFUL,
-    call_unsafe_wdf_function_binding,
+    WDFDEVICE, call_unsafe_wdf_function_binding,
 };
 
 use crate::harness::{
@@ -399,30 +399,98 @@ fn device_interfaces_are_enabled_from_start_to_removal() {
     });
 }
 
+/// Before the start only `WdfDeviceSetDeviceInterfaceStateEx` keeps the framework from enabling an
+/// interface (`support/fxdeviceinterfaceapi.cpp` 268, `pnpstatemachine.cpp` 3480).
 #[test]
-fn a_disabled_interface_stays_disabled() {
-    Machine::run(Config::default(), |system| {
-        let driver = system.load_driver(image()).expect("the driver loads");
-        in_callback("DeviceAdd", |device| {
-            // SAFETY: the handle is the new device's; the GUID is a constant.
+fn an_interface_is_enabled_at_the_start_unless_its_driver_said_so_in_time() {
+    for (by_driver, enabled) in [(false, 1), (true, 0)] {
+        Machine::run(Config::default(), move |system| {
+            let driver = system.load_driver(image()).expect("the driver loads");
+            in_callback("DeviceAdd", move |device| {
+                set_state(device, by_driver, false)
+            });
+            let pdo = plug_in();
+            assert_eq!(system.wait_started(pdo.id), Ok(()));
+            let found = ntsim::wdf::device::by_interface(&INTERFACE).len();
+            assert_eq!(found, enabled, "{by_driver}");
+            system
+                .unload_driver(driver)
+                .expect("the driver can be unloaded");
+        })
+        .expect_finished();
+    }
+}
+
+fn set_state(device: WDFDEVICE, by_driver: bool, enable: bool) {
+    let (class, none) = (&raw const INTERFACE, std::ptr::null());
+    let enable = u8::from(enable);
+    // SAFETY: the handle is the device's; the GUID is a constant.
+    unsafe {
+        if by_driver {
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceSetDeviceInterfaceStateEx,
+                device,
+                class,
+                none,
+                enable
+            );
+        } else {
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceSetDeviceInterfaceState,
+                device,
+                class,
+                none,
+                enable
+            );
+        }
+    }
+}
+
+/// One that is made when the device has started stays disabled until the driver enables it
+/// (`WdfDeviceCreateDeviceInterface`'s page).
+#[test]
+fn an_interface_that_is_made_late_is_the_drivers_to_enable() {
+    with_device(|_, pdo| {
+        let other = GUID {
+            Data1: 77,
+            ..INTERFACE
+        };
+        let found = || ntsim::wdf::device::by_interface(&other).len();
+        let pdo = ntsim::kernel::kernel().pnp.pdo(pdo).expect("the device");
+        let object = pdo.device().expect("started");
+        let device = object.handle();
+        harness_call(object.driver, || {
+            // SAFETY: the started device, and a local GUID.
+            let status = unsafe {
+                call_unsafe_wdf_function_binding!(
+                    WdfDeviceCreateDeviceInterface,
+                    device,
+                    &raw const other,
+                    std::ptr::null()
+                )
+            };
+            assert_eq!(status, 0);
+            assert_eq!(found(), 0);
+            // SAFETY: as above.
             unsafe {
                 call_unsafe_wdf_function_binding!(
                     WdfDeviceSetDeviceInterfaceState,
                     device,
-                    &raw const INTERFACE,
+                    &raw const other,
                     std::ptr::null(),
-                    0
+                    1
                 );
             }
+            assert_eq!(found(), 1);
         });
-        let pdo = plug_in();
-        assert_eq!(system.wait_started(pdo.id), Ok(()));
-        assert_eq!(ntsim::wdf::device::by_interface(&INTERFACE).len(), 0);
-        system
-            .unload_driver(driver)
-            .expect("the driver can be unloaded");
-    })
-    .expect_finished();
+    });
+}
+
+/// Calls in a driver's name.
+fn harness_call(driver: ntsim::kernel::DriverId, act: impl FnOnce()) {
+    let call = ntsim::export::enter_driver(driver, "the test");
+    act();
+    call.leave();
 }
 
 #[test]

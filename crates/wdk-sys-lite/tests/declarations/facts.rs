@@ -77,6 +77,7 @@ struct Static {
 #[derive(Deserialize)]
 struct Additions {
     functions: BTreeMap<String, Function>,
+    framework: BTreeMap<String, Function>,
     types: BTreeMap<String, Type>,
     constants: BTreeMap<String, Constant>,
     statics: BTreeMap<String, Static>,
@@ -274,6 +275,7 @@ impl Function {
 fn additions_have_sources(facts: &Facts, complaints: &mut Vec<String>) {
     let Additions {
         functions,
+        framework,
         types,
         constants,
         statics,
@@ -281,6 +283,7 @@ fn additions_have_sources(facts: &Facts, complaints: &mut Vec<String>) {
     } = &facts.additions;
     let functions = functions
         .iter()
+        .chain(framework)
         .map(|(name, fact)| (name, fact.source.as_deref()));
     let types = types
         .iter()
@@ -317,6 +320,7 @@ fn aliases(declared: &Declared, facts: &Facts, review: &mut Review<'_>) {
             .generated
             .wdf
             .iter()
+            .chain(&facts.additions.framework)
             .find(|(function, _)| pointer(function) == *name);
         if let Some((_, function)) = framework {
             review.compare(
@@ -487,7 +491,8 @@ fn indices(enumeration: &Enumeration, facts: &Facts, review: &mut Review<'_>) {
 
 fn framework(declared: &Declared, facts: &Facts, review: &mut Review<'_>) {
     for (name, call) in &declared.calls {
-        let Some(fact) = facts.generated.wdf.get(name) else {
+        let fact = facts.generated.wdf.get(name);
+        let Some(fact) = fact.or_else(|| facts.additions.framework.get(name)) else {
             review
                 .complaints
                 .push(not_in_the_facts("framework function", name));
