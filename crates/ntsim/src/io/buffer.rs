@@ -17,8 +17,9 @@ use wdk_sys_lite::{
     METHOD_OUT_DIRECT, NTSTATUS, PMDL, STATUS_INSUFFICIENT_RESOURCES, WDF_DEVICE_IO_TYPE,
 };
 
+use crate::bugcheck::verifier_violation;
 use crate::kernel::{kernel, try_kernel};
-use crate::mm::{self, Owner};
+use crate::mm::{self, Owner, finding};
 
 /// `IoSB` as a pool tag.
 const SYSTEM_BUFFER_TAG: u32 = u32::from_le_bytes(*b"IoSB");
@@ -92,8 +93,25 @@ impl SystemBuffer {
         self.pointer.as_ptr()
     }
 
-    /// Copies what the driver left to the user, as far as both reach.
+    /// Copies what the driver left to the user: so many bytes, whatever the buffers' lengths, as the
+    /// I/O manager does. More than there are is a finding.
     fn copy_out(&self, to: &mut [u8], count: usize) {
+        // Writes, and control requests without output, have nothing copied back.
+        if count > to.len() && !to.is_empty() && kernel().config.verifier {
+            verifier_violation(
+                [
+                    finding::INFORMATION_TOO_LARGE,
+                    count as u64,
+                    to.len() as u64,
+                    0,
+                ],
+                format!(
+                    "a request was completed with information {count}; the I/O manager copies so many \
+                     bytes to the user's buffer, which has {}",
+                    to.len()
+                ),
+            );
+        }
         let count = count.min(self.length).min(to.len());
         if count != 0 {
             kernel().tally.copied(count);

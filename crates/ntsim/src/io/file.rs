@@ -94,15 +94,17 @@ impl FileObject {
     /// The last handle is closed: cleanup, cancellation of what is pending, and close when nothing
     /// is pending any more.
     ///
-    /// In the closing thread, at `PASSIVE_LEVEL`. No text says whether cancellation comes before
-    /// the cleanup or after it.
+    /// In the closing thread, at `PASSIVE_LEVEL`. The framework flushes what waits in its queues; what
+    /// the driver owns is the driver's to end when it hears of the cleanup (`fxpkggeneral.cpp` 1661,
+    /// and the page of `IRP_MJ_CLEANUP`). No text says that nobody else cancels that, before the
+    /// cleanup or after it.
     pub(super) fn last_handle_closed(self: &Rc<Self>) {
-        let cancel_first = kernel().sched.random(2) == 0;
-        if cancel_first {
+        let cancels = kernel().sched.random(3);
+        if cancels == 0 {
             self.cancel_all();
         }
         wdf::file::cleanup(self);
-        if !cancel_first {
+        if cancels == 1 {
             self.cancel_all();
         }
         self.cleaned_up.set(true);
@@ -141,6 +143,13 @@ impl FileObject {
             wdf::file::close(self);
             self.device.body::<Device>().file_closed();
             kernel().sched.wake(self.key);
+        }
+    }
+
+    /// If the last handle is closed: as [`FileObject::wait_closed`].
+    pub(super) fn wait_if_closing(&self) {
+        if self.cleaned_up.get() {
+            self.wait_closed();
         }
     }
 

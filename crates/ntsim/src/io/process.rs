@@ -158,6 +158,7 @@ impl Process {
         }
         for irp in &irps {
             irp.wait();
+            irp.file.wait_if_closing();
         }
         self.0.threads.set(self.0.threads.get().saturating_sub(1));
         if self.0.threads.get() > 0 {

@@ -72,6 +72,8 @@ pub mod finding {
     pub const FREED_LOCKED_MDL: u64 = 0x4E54_0105;
     /// An IRQL was lowered below what a held spin lock needs.
     pub const LOWERED_WITH_SPIN_LOCK: u64 = 0x4E54_0106;
+    /// A request was completed with more information than its user's buffer has bytes.
+    pub const INFORMATION_TOO_LARGE: u64 = 0x4E54_0107;
 }
 
 /// The memory manager's state in one machine.

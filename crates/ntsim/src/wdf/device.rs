@@ -144,6 +144,10 @@ pub struct Device {
     pub pdo: Rc<Pdo>,
     /// What the driver has set up.
     pub settings: Settings,
+    /// Power-managed queues that are made now run at once.
+    pub(crate) queues_run: Cell<bool>,
+    /// Queues that are made now accept nothing: the device is going.
+    pub(crate) queues_shut_down: Cell<bool>,
     /// The interfaces, in the order of their creation.
     pub interfaces: RefCell<Vec<Interface>>,
     /// Symbolic links that lead to the device.
@@ -176,6 +180,8 @@ impl Device {
             driver,
             pdo,
             settings,
+            queues_run: Cell::new(false),
+            queues_shut_down: Cell::new(false),
             interfaces: RefCell::default(),
             symbolic_links: RefCell::default(),
             default_queue: RefCell::default(),

@@ -520,6 +520,14 @@ impl Object {
         )
     }
 
+    /// From now on neither its cleanup nor its destruction is told to the driver.
+    pub(crate) fn forget_callbacks(&self) {
+        for context in &mut *self.contexts.borrow_mut() {
+            context.cleanup = None;
+            context.destroy = None;
+        }
+    }
+
     /// The pool tag of its memory, for reports.
     pub(crate) fn set_tag(&self, tag: u32) {
         self.tag.set(tag);

@@ -185,13 +185,23 @@ pub(crate) fn power_up(object: &Rc<Object>) -> Result<(), NTSTATUS> {
 /// resources.
 pub(crate) fn rebalance(object: &Rc<Object>) -> Result<(), NTSTATUS> {
     let device = object.body::<Device>();
-    checked(callback!(object, device, EvtDeviceQueryStop()))?;
-    device.set_pnp_state(PnpState::QueryStopPending);
-    if device.in_d0() {
-        // A failure to stop shows when the device does not start again.
-        let _ = leave_d0(object, &device, D3_FINAL);
+    let status: NTSTATUS = callback!(object, device, EvtDeviceQueryStop());
+    if status == STATUS_NOT_SUPPORTED {
+        verifier_break("EvtDeviceQueryStop returned STATUS_NOT_SUPPORTED, which it must not");
     }
+    checked(status)?;
+    device.set_pnp_state(PnpState::QueryStopPending);
+    let stopped = if device.in_d0() {
+        leave_d0(object, &device, D3_FINAL)
+    } else {
+        Ok(())
+    };
     release_hardware(object, &device);
+    if let Err(status) = stopped {
+        // A device that has failed to stop does not start again.
+        fail(object, &device);
+        return Err(status);
+    }
     device.set_pnp_state(PnpState::Stopped);
     let result = prepare_hardware(object, &device).and_then(|()| enter_d0(object, &device));
     if result.is_ok() {

@@ -814,8 +814,9 @@ fn process_power(this: &Rc<Object>, queue: &Queue) -> bool {
         }
         Power::RestartingNotifying => notify_resume(this, queue),
         Power::RestartingNotified => {
+            // What waits is dispatched after all queues of the device are here.
             queue.power.set(Power::On);
-            true
+            false
         }
     }
 }
@@ -937,6 +938,7 @@ fn wait_for_power_idle(this: &Rc<Object>, queue: &Queue) {
 /// The device leaves D0: power-managed queues stop, and their driver lets go of what it owns. Waits
 /// for that, at `PASSIVE_LEVEL`.
 pub fn power_down(device: &Rc<Object>) {
+    device.body::<Device>().queues_run.set(false);
     let queues = queues_of(device);
     for this in &queues {
         let queue = this.body::<Queue>();
@@ -956,6 +958,9 @@ pub fn power_down(device: &Rc<Object>) {
 
 /// The device is in D0 again: power-managed queues go on. At `PASSIVE_LEVEL`.
 pub fn power_up(device: &Rc<Object>) {
+    let body = device.body::<Device>();
+    body.queues_run.set(true);
+    body.queues_shut_down.set(false);
     let queues = queues_of(device);
     for this in &queues {
         let queue = this.body::<Queue>();
@@ -989,6 +994,9 @@ pub fn purge_not_power_managed(device: &Rc<Object>) {
 }
 
 fn shut_down(device: &Rc<Object>, power_managed: bool) {
+    let body = device.body::<Device>();
+    body.queues_run.set(false);
+    body.queues_shut_down.set(true);
     for this in queues_of(device) {
         let queue = this.body::<Queue>();
         if queue.power_managed != power_managed || queue.deleted.get() {
@@ -1151,7 +1159,9 @@ fn create(
     let power_managed = config.PowerManaged != _WDF_TRI_STATE::WdfFalse;
     // SAFETY: every member of the union is a plain number, so any value is valid.
     let most_presented = unsafe { config.Settings.Parallel.NumberOfPresentedRequests };
-    let on = !power_managed || device.in_d0();
+    // From the moment that the device's queues are told to stop, a new one is held.
+    let on = !power_managed || device.queues_run.get();
+    let accepts = !device.queues_shut_down.get();
     let level = attributes.execution_level_or(device_object.execution_level());
     let queue = Rc::new(Queue {
         device,
@@ -1161,7 +1171,7 @@ fn create(
         most_presented,
         lock: RefCell::default(),
         lists: RefCell::default(),
-        accepts: Cell::new(true),
+        accepts: Cell::new(accepts),
         dispatches: Cell::new(true),
         power: Cell::new(if on { Power::On } else { Power::Off }),
         dispatching: Cell::new(0),

@@ -9,8 +9,8 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use wdk_sys_lite::{
-    BOOLEAN, CCHAR, KPROCESSOR_MODE, NT_SUCCESS, NTSTATUS, PFN_WDF_REQUEST_CANCEL, PIRP, PMDL,
-    PVOID, PWDF_DRIVER_GLOBALS, PWDF_REQUEST_PARAMETERS, STATUS_ACCESS_VIOLATION,
+    BOOLEAN, CCHAR, KPROCESSOR_MODE, NT_ERROR, NT_SUCCESS, NTSTATUS, PFN_WDF_REQUEST_CANCEL, PIRP,
+    PMDL, PVOID, PWDF_DRIVER_GLOBALS, PWDF_REQUEST_PARAMETERS, STATUS_ACCESS_VIOLATION,
     STATUS_BUFFER_TOO_SMALL, STATUS_DEVICE_BUSY, STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, ULONG_PTR, WDF_REQUEST_PARAMETERS, WDFDEVICE,
     WDFFILEOBJECT, WDFMEMORY, WDFQUEUE, WDFREQUEST,
@@ -423,7 +423,8 @@ fn check_information(object: &Object, irp: &Irp, status: NTSTATUS, information: 
         Operation::DeviceControl { output, .. } if output > 0 => output,
         Operation::DeviceControl { .. } | Operation::Create => return,
     };
-    if kernel().config.verifier && NT_SUCCESS(status) && information > length {
+    // The I/O manager gives the user so many bytes with a warning as well.
+    if kernel().config.verifier && !NT_ERROR(status) && information > length {
         bug_check(
             StopCode::WDF_VIOLATION,
             // WDF_REQUEST_FATAL_ERROR_INFORMATION_LENGTH_MISMATCH
@@ -455,6 +456,10 @@ fn finish(object: &Rc<Object>, status: NTSTATUS, information: Option<usize>) {
     request.owned.set(false);
     request.in_caller_context.set(false);
     let was_cancelable = request.in_cancelable_list.replace(false);
+    if !request.presented.get() {
+        // The driver has never seen it, and does not hear of its end.
+        object.forget_callbacks();
+    }
     // The driver's cleanup runs before the sender hears of the completion.
     if kernel().sched.current().irql() == PASSIVE_LEVEL || !object.needs_passive() {
         object::dispose(object);

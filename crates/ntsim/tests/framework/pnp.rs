@@ -658,3 +658,72 @@ fn whatever_happens_to_a_device_its_callbacks_come_in_order() {
         .expect_finished();
     }
 }
+
+/// A device that has failed to stop does not start again (`pnpstatemachine.cpp` 159, 2554).
+#[test]
+fn a_device_that_fails_to_leave_d0_for_a_rebalance_has_failed() {
+    with_device(|system, pdo| {
+        returns("D0Exit", STATUS_UNSUCCESSFUL);
+        assert_eq!(system.rebalance(pdo), Err(STATUS_UNSUCCESSFUL));
+        let log = take_log();
+        assert!(!log.iter().any(|name| name == "PrepareHardware"), "{log:?}");
+        assert!(log.iter().any(|name| name == "ReleaseHardware"), "{log:?}");
+    });
+}
+
+/// `pnpstatemachine.cpp` 1820.
+#[test]
+fn query_stop_must_not_return_not_supported() {
+    let report = Machine::run(Config::default(), |system| {
+        let _ = system.load_driver(image()).expect("the driver loads");
+        let pdo = plug_in();
+        assert_eq!(system.wait_started(pdo.id), Ok(()));
+        returns("QueryStop", STATUS_NOT_SUPPORTED);
+        let _ = system.rebalance(pdo.id);
+    });
+    let check = report.expect_bug_check();
+    assert_eq!(check.code, StopCode::WDF_VIOLATION);
+    assert!(check.message.contains("EvtDeviceQueryStop"), "{check}");
+}
+
+/// From the moment that a device's queues are told to stop, a queue that is made is held
+/// (`fxpkgio.cpp` 1200).
+#[test]
+fn a_queue_that_is_made_on_the_way_out_of_d0_is_held() {
+    thread_local! {
+        static HELD: Cell<Option<bool>> = const { Cell::new(None) };
+    }
+    with_device(|system, pdo| {
+        in_callback("D0Exit", |device| {
+            let mut config = wdk_sys_lite::WDF_IO_QUEUE_CONFIG {
+                Size: harness::size_in_u32::<wdk_sys_lite::WDF_IO_QUEUE_CONFIG>(),
+                DispatchType: wdk_sys_lite::_WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchManual,
+                PowerManaged: wdk_sys_lite::_WDF_TRI_STATE::WdfUseDefault,
+                ..wdk_sys_lite::WDF_IO_QUEUE_CONFIG::default()
+            };
+            let mut queue = std::ptr::null_mut();
+            // SAFETY: the device, and local structures.
+            let state = unsafe {
+                let status = call_unsafe_wdf_function_binding!(
+                    WdfIoQueueCreate,
+                    device,
+                    &raw mut config,
+                    std::ptr::null_mut(),
+                    &raw mut queue
+                );
+                assert_eq!(status, 0);
+                call_unsafe_wdf_function_binding!(
+                    WdfIoQueueGetState,
+                    queue,
+                    std::ptr::null_mut(),
+                    std::ptr::null_mut()
+                )
+            };
+            let held = wdk_sys_lite::_WDF_IO_QUEUE_STATE::WdfIoQueuePnpHeld;
+            HELD.set(Some(state & held != 0));
+        });
+        assert_eq!(system.power_down(pdo), Ok(()));
+        assert_eq!(HELD.get(), Some(true));
+        assert_eq!(system.power_up(pdo), Ok(()));
+    });
+}

@@ -447,3 +447,30 @@ fn a_forwarded_request_that_the_driver_has_seen_comes_back_to_it_when_cancelled(
         },
     );
 }
+
+/// Closing a handle ends what waits in the framework's queues. What the driver owns is the driver's
+/// to end; some system cancels it, and some does not (`fxpkggeneral.cpp` 1661, and the page of
+/// `IRP_MJ_CLEANUP`).
+#[test]
+fn what_a_driver_owns_when_a_handle_is_closed_is_cancelled_on_some_systems_only() {
+    let mut cancelled = 0;
+    for seed in 1..=40 {
+        let owned = crate::harness::run_with(
+            ntsim::Config::with_seed(seed),
+            reads_are_cancelable,
+            |bench| {
+                let cancelled = std::rc::Rc::new(std::cell::Cell::new(false));
+                let seen = std::rc::Rc::clone(&cancelled);
+                bench.process(move |process| {
+                    let file = process.open(&INTERFACE).expect("opens");
+                    let pending = file.start_read(1).expect("starts");
+                    drop(file);
+                    seen.set(pending.done());
+                });
+                cancelled.get()
+            },
+        );
+        cancelled += u32::from(owned.expect_finished());
+    }
+    assert!((10..=35).contains(&cancelled), "{cancelled} of 40");
+}

@@ -488,3 +488,48 @@ fn what_waits_in_a_queue_that_is_not_power_managed_outlives_a_surprise_removal()
         },
     );
 }
+
+/// All queues are resumed before any of them dispatches what waits (`fxioqueue.cpp` 5632,
+/// `fxpkgio.cpp` 1257).
+#[test]
+fn every_queue_is_resumed_before_what_waits_is_dispatched() {
+    works(
+        || {
+            // Reads go to a queue that is made after the one that writes wait in.
+            on("add", |device, _, _| {
+                let mut writes = with_stop(PARALLEL);
+                writes.DefaultQueue = 1;
+                create_queue(device, writes);
+                let mut reads = with_stop(PARALLEL);
+                reads.DefaultQueue = 0;
+                let reads = create_queue(device, reads);
+                let status = wdf!(
+                    WdfDeviceConfigureRequestDispatching,
+                    device,
+                    reads,
+                    wdk_sys_lite::_WDF_REQUEST_TYPE::WdfRequestTypeRead
+                );
+                assert_eq!(status, STATUS_SUCCESS);
+            });
+            take_writes();
+        },
+        |bench| {
+            let requests = kept();
+            keep("read", &requests);
+            on("stop", |_, request, _| acknowledge(request, false));
+            let (thread, request) = reader(bench, &requests, STATUS_SUCCESS);
+            bench.system.power_down(bench.pdo).expect("goes to sleep");
+            let writer = bench.system.spawn_process("writer", |process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                assert_eq!(file.write(&[1]), Ok(1));
+            });
+            bench.system.sleep(Duration::from_millis(1));
+            take_log();
+            bench.system.power_up(bench.pdo).expect("wakes up");
+            writer.join();
+            assert_eq!(take_log(), ["resume", "write"]);
+            as_driver(|| complete(request, STATUS_SUCCESS));
+            thread.join();
+        },
+    );
+}

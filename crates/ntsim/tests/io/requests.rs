@@ -271,6 +271,42 @@ fn each_request_has_a_zeroed_context_that_lives_until_its_completion() {
     );
 }
 
+/// The framework clears both callbacks of a request that the driver has never seen
+/// (`core/fxrequest.cpp` 724).
+#[test]
+fn a_request_that_was_never_presented_ends_unheard() {
+    works(
+        || {
+            on("init", |init, _, _| {
+                let mut own = attributes();
+                own.EvtCleanupCallback = Some(cleanup);
+                own.EvtDestroyCallback = Some(destroy);
+                wdf!(WdfDeviceInitSetRequestAttributes, init.cast(), &raw mut own);
+            });
+            let mut config = queue_config(PARALLEL);
+            config.AllowZeroLengthRequests = 0;
+            default_queue(config);
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                assert_eq!(file.write(&[]), Ok(0));
+                assert_eq!(take_log(), Vec::<String>::new());
+            });
+            bench.system.power_down(bench.pdo).expect("goes to sleep");
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                // It waits in the queue, and is cancelled there.
+                let pending = file.start_read(1).expect("starts");
+                assert!(pending.cancel());
+                assert!(pending.wait().status < 0);
+                assert_eq!(take_log(), Vec::<String>::new());
+            });
+            bench.system.power_up(bench.pdo).expect("wakes up");
+        },
+    );
+}
+
 fn caller_context() {
     on("init", |init, _, _| {
         wdf!(

@@ -291,6 +291,28 @@ fn more_information_than_the_buffer_holds_is_a_violation() {
     );
 }
 
+/// The I/O manager copies for every status that is not an error: a warning with more information
+/// than the buffer has gives away what lies behind it.
+#[test]
+fn more_information_with_a_warning_is_a_violation_too() {
+    let check = breaks(
+        || {
+            default_queue(queue_config(PARALLEL));
+            on("read", |_, request, numbers| {
+                complete_with(request, STATUS_BUFFER_OVERFLOW, numbers[0] as u64 + 8);
+            });
+        },
+        |process| {
+            let file = process.open(&crate::harness::INTERFACE).expect("opens");
+            let _ = file.read(4);
+        },
+    );
+    assert_eq!(
+        (check.code, &check.parameters[..2]),
+        (StopCode::WDF_VIOLATION, &[6, 4][..])
+    );
+}
+
 #[test]
 fn without_the_verifier_no_more_comes_back_than_the_buffer_holds() {
     let config = Config {
