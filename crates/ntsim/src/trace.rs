@@ -108,6 +108,13 @@ impl Trace {
         Self { frames }
     }
 
+    /// Tells stacks apart.
+    pub(crate) fn key(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(&self.frames, &mut hasher);
+        std::hash::Hasher::finish(&hasher)
+    }
+
     fn named(&self) -> Vec<Named> {
         let mut named = Vec::new();
         for address in &self.frames {

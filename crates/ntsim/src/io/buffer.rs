@@ -19,6 +19,7 @@ use wdk_sys_lite::{
 
 use crate::bugcheck::verifier_violation;
 use crate::kernel::{kernel, try_kernel};
+use crate::mm::unwritten::{self, Origin};
 use crate::mm::{self, Owner, finding};
 
 /// `IoSB` as a pool tag.
@@ -85,7 +86,11 @@ impl SystemBuffer {
             kernel().tally.copied(copied);
         }
         // SAFETY: the block is new and has `length` bytes, at least `copied`; `data` is elsewhere.
-        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), pointer.as_ptr(), copied) };
+        unsafe {
+            let origin = Origin::of("a request's system buffer", (length, data.len()));
+            unwritten::mark(pointer.as_ptr(), length, origin);
+            std::ptr::copy_nonoverlapping(data.as_ptr(), pointer.as_ptr(), copied);
+        }
         Ok(Self { pointer, length })
     }
 
@@ -117,7 +122,10 @@ impl SystemBuffer {
             kernel().tally.copied(count);
         }
         // SAFETY: the block is alive until `self` is dropped, and `count` is within both.
-        unsafe { std::ptr::copy_nonoverlapping(self.pointer.as_ptr(), to.as_mut_ptr(), count) };
+        unsafe {
+            unwritten::leaves(self.pointer.as_ptr(), count, "user mode");
+            std::ptr::copy_nonoverlapping(self.pointer.as_ptr(), to.as_mut_ptr(), count);
+        }
     }
 }
 

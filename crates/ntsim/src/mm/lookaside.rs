@@ -25,6 +25,7 @@ use crate::kernel::{DriverId, Leak, kernel};
 use crate::nt_export;
 use crate::sched::Nanoseconds;
 
+use super::unwritten::{self, Origin};
 use super::{Owner, current_owner, finding, pool, slist};
 
 /// The depth that a list starts with and never goes below.
@@ -256,6 +257,14 @@ unsafe fn initialize(list: PLOOKASIDE_LIST_EX, given: Parameters, owner: Owner) 
     STATUS_SUCCESS
 }
 
+/// How many bytes the entries of the lookaside list have whose SLIST is at this address.
+pub(super) fn entry_size(head: usize) -> Option<usize> {
+    kernel().mm.lookaside.lists.borrow().get(&head)?;
+    let list: PLOOKASIDE_LIST_EX = std::ptr::with_exposed_provenance_mut(head);
+    // SAFETY: a list in the system-wide list is not freed, so it may be read.
+    usize::try_from(unsafe { (*list).L.Size }).ok()
+}
+
 /// The SLIST, the structure's first member.
 fn head_of(list: PLOOKASIDE_LIST_EX) -> PSLIST_HEADER {
     list.cast()
@@ -456,7 +465,10 @@ fn new_entry(pool_type: POOL_TYPE, bytes: SIZE_T, tag: ULONG, list: PLOOKASIDE_L
     };
     // SAFETY: the block has just been allocated with this length, and nobody else knows it. What a
     // list hands out is not zeroed.
-    unsafe { block.write_bytes(0xCD, length) };
+    unsafe {
+        let origin = Origin::of("an entry of a lookaside list", list.addr());
+        unwritten::mark(block.as_ptr(), length, origin);
+    }
     block.as_ptr().cast()
 }
 

@@ -23,6 +23,7 @@ pub mod phys;
 pub mod pool;
 mod pool_api;
 mod slist;
+pub(crate) mod unwritten;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -74,6 +75,8 @@ pub mod finding {
     pub const LOWERED_WITH_SPIN_LOCK: u64 = 0x4E54_0106;
     /// A request was completed with more information than its user's buffer has bytes.
     pub const INFORMATION_TOO_LARGE: u64 = 0x4E54_0107;
+    /// Bytes that nobody has written went to user mode or to the host.
+    pub const UNWRITTEN_LEAVES: u64 = 0x4E54_0108;
 }
 
 /// The memory manager's state in one machine.
@@ -87,6 +90,7 @@ pub struct State {
     pub(crate) slists: slist::State,
     pub(crate) lookaside: lookaside::State,
     pub(crate) mdls: mdl::State,
+    pub(crate) unwritten: unwritten::State,
 }
 
 impl State {
@@ -103,6 +107,7 @@ impl State {
             slists: slist::State::default(),
             lookaside: lookaside::State::default(),
             mdls: mdl::State::default(),
+            unwritten: unwritten::State::default(),
         })
     }
 

@@ -17,6 +17,7 @@ use crate::trace::Trace;
 use super::Owner;
 use super::arena::{self, Arena, Block, Freed, Region, Use};
 use super::phys::PAGE_SIZE;
+use super::unwritten;
 
 /// Fills what a block's pages have beside the block.
 const SLACK: u8 = 0xA5;
@@ -142,6 +143,17 @@ pub(crate) fn allocate_aligned(
     Some(block)
 }
 
+/// Where a block was allocated, if a driver has it.
+pub(crate) fn stack_of(block: NonNull<u8>) -> Option<Trace> {
+    let address = block.addr().get();
+    let kernel = kernel();
+    let arena = kernel.mm.arena.borrow();
+    match &arena.region_at(address)?.what {
+        Use::Pool(block) if block.address == address => block.stack.clone(),
+        _ => None,
+    }
+}
+
 /// Frees a block. A bad address, a second free and a write around the block are bug checks.
 pub fn free(block: NonNull<u8>, owner: Owner) {
     free_checked(block.addr().get(), None, owner);
@@ -263,6 +275,7 @@ pub(crate) fn free_checked(address: usize, tag: Option<u32>, owner: Owner) {
         }
         (block.bytes, block.paged)
     };
+    unwritten::forget(address);
     let irql = current_irql(kernel);
     if paged && irql > APC_LEVEL {
         verifier_violation(

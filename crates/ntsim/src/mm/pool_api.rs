@@ -10,10 +10,8 @@ use crate::bugcheck::{StopCode, bug_check, verifier_violation};
 use crate::kernel::kernel;
 use crate::nt_export;
 
+use super::unwritten::{self, Origin};
 use super::{current_owner, pool};
-
-/// What a block starts as that the caller asked not to be zeroed.
-const GARBAGE: u8 = 0xCD;
 
 /// Flags that the kernel refuses if it does not know them; the upper half are hints.
 const REQUIRED: POOL_FLAGS = 0xFFFF_FFFF;
@@ -106,8 +104,15 @@ fn allocate(flags: POOL_FLAGS, bytes: SIZE_T, tag: ULONG) -> PVOID {
         return std::ptr::null_mut();
     };
     if flags & POOL_FLAG_UNINITIALIZED != 0 {
+        let stack = pool::stack_of(block);
         // SAFETY: the block has just been allocated with this length, and nobody else knows it.
-        unsafe { block.write_bytes(GARBAGE, length) };
+        unsafe {
+            unwritten::mark(
+                block.as_ptr(),
+                length,
+                Origin::at("uninitialised pool", stack),
+            )
+        };
     }
     block.as_ptr().cast()
 }

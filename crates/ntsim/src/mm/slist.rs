@@ -15,6 +15,7 @@ use crate::bugcheck::{StopCode, bug_check, verifier_violation};
 use crate::kernel::kernel;
 use crate::nt_export;
 
+use super::unwritten::{self, Origin};
 use super::{finding, lookaside, pool};
 
 /// What the kernel knows of a list: its entries, the last pushed at the end, and which of them are
@@ -292,7 +293,15 @@ nt_export! {
     irql(<= DISPATCH_LEVEL) fn ExpInterlockedPopEntrySList(ListHead: PSLIST_HEADER) -> PSLIST_ENTRY {
         lookaside::adjust_if_due();
         // SAFETY: the driver vouches for the head.
-        unsafe { pop(ListHead) }
+        let entry = unsafe { pop(ListHead) };
+        if !entry.is_null()
+            && let Some(size) = lookaside::entry_size(ListHead.addr())
+        {
+            let origin = Origin::of("an entry of a lookaside list", ListHead.addr());
+            // SAFETY: an entry of a lookaside list has so many bytes, and was free until now.
+            unsafe { unwritten::mark_again(entry.cast(), size, origin) };
+        }
+        entry
     }
 
     /// Takes all entries; returns the first, from which the rest hang.

@@ -12,7 +12,9 @@ use wdk_sys_lite::{
 
 use crate::bugcheck::verifier_violation;
 use crate::kernel::{DriverId, kernel};
+use crate::mm::unwritten::{self, Origin};
 use crate::nt_export;
+use crate::trace::Trace;
 
 use super::object::{self, Attributes, Body, Kind, Object};
 use super::store;
@@ -114,8 +116,15 @@ fn allocate(
 ) -> Result<Rc<Object>, NTSTATUS> {
     let paged = pool_type & 1 == _POOL_TYPE::PagedPool;
     let buffer = store::allocate(length, paged).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+    let stack = kernel().config.verifier.then(Trace::capture);
     // SAFETY: the buffer has just been allocated with `length` bytes, and nobody else knows it.
-    unsafe { buffer.write_bytes(0xCD, length) };
+    unsafe {
+        unwritten::mark(
+            buffer.as_ptr(),
+            length,
+            Origin::at("a memory object", stack),
+        )
+    };
     let memory = Rc::new(Memory {
         buffer,
         length,

@@ -662,3 +662,108 @@ thread_local! {
     static BEFORE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
     static LAST: std::cell::Cell<Option<i32>> = const { std::cell::Cell::new(None) };
 }
+
+// ---- memory that nobody has written ----
+
+/// What a driver does with each read's buffer of 64 bytes.
+fn reads(
+    fill: impl Fn(&mut [u8], usize) + Send + 'static,
+    times: usize,
+) -> Result<(), ntsim::BugCheck> {
+    let report = crate::harness::run_with(
+        Config::default(),
+        move || {
+            default_queue(queue_config(PARALLEL));
+            let number = std::cell::Cell::new(0);
+            on("read", move |_, request, numbers| {
+                number.set(number.get() + 1);
+                fill(output(request, 1).expect("an output buffer"), number.get());
+                complete_with(request, STATUS_SUCCESS, numbers[0] as u64);
+            });
+        },
+        move |bench| {
+            bench.process(move |process| {
+                let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                for _ in 0..times {
+                    assert_eq!(file.read(64).map(|data| data.len()), Ok(64));
+                }
+            });
+        },
+    );
+    match report.outcome {
+        ntsim::Outcome::Finished(()) => Ok(()),
+        ntsim::Outcome::BugCheck(check) => Err(*check),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_unwritten(result: Result<(), ntsim::BugCheck>, offset: u64) {
+    let check = result.expect_err("a finding");
+    assert_eq!(check.code, StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION);
+    assert_eq!(
+        (check.parameters[0], check.parameters[2]),
+        (ntsim::mm::finding::UNWRITTEN_LEAVES, offset),
+        "{check}"
+    );
+}
+
+/// A system buffer is pool that nobody has cleared: what the driver does not write of what it says
+/// it has written is somebody else's.
+#[test]
+fn a_tail_that_was_never_written_does_not_go_to_user_mode() {
+    assert_unwritten(reads(|buffer, _| buffer[..40].fill(1), 1), 40);
+    assert_unwritten(reads(|_, _| (), 1), 0);
+    assert_unwritten(reads(|buffer, _| buffer[5..].fill(1), 1), 0);
+    reads(|buffer, _| buffer.fill(1), 50).expect("nothing is found");
+}
+
+/// A gap that chance could have filled is found when it shows again and again.
+#[test]
+fn a_byte_of_padding_is_found_after_a_few_messages() {
+    let gap = |buffer: &mut [u8], number: usize| {
+        for (index, byte) in buffer.iter_mut().enumerate() {
+            if index != 13 {
+                *byte = u8::try_from((number * 31 + index * 7) % 256).expect("a byte");
+            }
+        }
+    };
+    reads(gap, 4).expect("nothing is found");
+    assert_unwritten(reads(gap, 5), 13);
+    let whole = move |buffer: &mut [u8], number: usize| {
+        gap(buffer, number);
+        buffer[13] = 1;
+    };
+    reads(whole, 50).expect("nothing is found");
+}
+
+/// Bytes that are copied out of an unwritten block are known again wherever they leave from.
+#[test]
+fn what_is_copied_from_an_unwritten_block_is_known_again() {
+    let copies = |buffer: &mut [u8], _| {
+        // SAFETY: a pool block of this test's, of which 32 bytes are read: whatever they are, they
+        // were filled by the simulated kernel.
+        unsafe {
+            let block = wdk_sys_lite::ntddk::ExAllocatePool2(
+                wdk_sys_lite::POOL_FLAG_NON_PAGED | wdk_sys_lite::POOL_FLAG_UNINITIALIZED,
+                48,
+                u32::from_le_bytes(*b"Copy"),
+            );
+            buffer.fill(3);
+            std::ptr::copy_nonoverlapping(
+                block.cast::<u8>().add(3),
+                buffer.as_mut_ptr().add(9),
+                32,
+            );
+            wdk_sys_lite::ntddk::ExFreePool(block);
+        }
+    };
+    let check = reads(copies, 1).expect_err("a finding");
+    assert_eq!(
+        check.parameters[0],
+        ntsim::mm::finding::UNWRITTEN_LEAVES,
+        "{check}"
+    );
+    assert!(check.message.contains("uninitialised pool"), "{check}");
+    assert!(format!("{check:?}").contains("allocated"), "{check:?}");
+}

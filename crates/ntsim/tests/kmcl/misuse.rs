@@ -811,3 +811,50 @@ fn functions_that_wait_need_passive_level() {
         );
     }
 }
+
+/// A message whose end was never written would give the host what pool held before.
+#[test]
+fn a_message_that_was_never_written_does_not_go_to_the_host() {
+    use wdk_sys_lite::ntddk::{ExAllocatePool2, ExFreePool};
+    use wdk_sys_lite::{POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED};
+
+    for written in [20, 64] {
+        let report = machine(
+            Config::default(),
+            Offer::new(TYPE, INSTANCE),
+            backends::echo,
+            move |fixture| {
+                fixture.open();
+                let packet = fixture.packet();
+                // SAFETY: a pool block of the test's, of which a part is written, and which stays
+                // until the packet is back.
+                let block = driver(|| unsafe {
+                    let block = ExAllocatePool2(
+                        POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED,
+                        64,
+                        u32::from_le_bytes(*b"Mess"),
+                    );
+                    block.cast::<u8>().write_bytes(7, written);
+                    block
+                });
+                // SAFETY: as above.
+                let payload = unsafe { std::slice::from_raw_parts(block.cast::<u8>(), 64) };
+                assert_eq!(fixture.send(packet, payload, WAIT), STATUS_SUCCESS);
+                wait_for(fixture.system, "completed");
+                // SAFETY: the packet is back, and freed by its completion.
+                driver(|| unsafe { ExFreePool(block) });
+                fixture.finish();
+            },
+        );
+        if written == 64 {
+            report.expect_finished();
+        } else {
+            let check = report.expect_bug_check();
+            assert_eq!(
+                (check.parameters[0], check.parameters[2]),
+                (ntsim::mm::finding::UNWRITTEN_LEAVES, 20),
+                "{check}"
+            );
+        }
+    }
+}

@@ -24,6 +24,7 @@ use super::{HandleKind, provider, violation};
 use crate::call_driver;
 use crate::export::PASSIVE_LEVEL;
 use crate::kernel::kernel;
+use crate::mm::unwritten;
 use crate::sched::{ContextId, ContextKind};
 use crate::vmbus::behaviour::choose;
 use crate::vmbus::memory::{self, GuestPages};
@@ -532,8 +533,13 @@ pub(super) fn complete(incoming: &Rc<Incoming>, buffer: PVOID, bytes: u32) {
         Vec::new()
     } else {
         outgoing::at_dispatch(|| {
+            let (start, length) = (buffer.cast_const().cast::<u8>(), bytes as usize);
             // SAFETY: the driver vouches for the buffer for the time of the call.
-            unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), bytes as usize) }.to_vec()
+            unsafe {
+                unwritten::leaves(start, length, "the host");
+                std::slice::from_raw_parts(start, length)
+            }
+            .to_vec()
         })
     };
     free_mdl(function, incoming);

@@ -28,6 +28,7 @@ use super::{HandleKind, incoming, provider, violation};
 use crate::call_driver;
 use crate::export::DISPATCH_LEVEL;
 use crate::kernel::kernel;
+use crate::mm::unwritten;
 use crate::sched::{Nanoseconds, Wake};
 use crate::vmbus::behaviour::choose;
 use crate::vmbus::memory;
@@ -385,6 +386,8 @@ pub(super) fn send(function: &str, packet: &Rc<Packet>, message: Message) -> NTS
         Err(status) => return refuse(packet, status),
     };
     let length = message.length as usize;
+    // SAFETY: the driver vouches for its buffer.
+    at_dispatch(|| unsafe { unwritten::leaves(buffer.as_ptr(), length, "the host") });
     packet.state.set(PacketState::InFlight);
     let wait = message.waits();
     let mut payload = Payload::Drivers(buffer, length);
@@ -861,9 +864,13 @@ pub(super) fn synchronous(
     if kernel().should_fail() {
         return Err(STATUS_INSUFFICIENT_RESOURCES);
     }
+    let length = message.length as usize;
     // SAFETY: the driver vouches for the buffer, which is read here and no more.
-    let payload =
-        unsafe { std::slice::from_raw_parts(buffer.as_ptr(), message.length as usize) }.to_vec();
+    let payload = unsafe {
+        unwritten::leaves(buffer.as_ptr(), length, "the host");
+        std::slice::from_raw_parts(buffer.as_ptr(), length)
+    }
+    .to_vec();
     let wait = message.waits();
     let request = Rc::new(Synchronous {
         payload,
