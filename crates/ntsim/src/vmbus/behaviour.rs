@@ -8,6 +8,9 @@ use crate::kernel::kernel;
 /// Which reading of the documentation's silences holds. `None`: each occasion draws one.
 #[derive(Clone, Debug, Default)]
 pub struct KmclBehaviour {
+    /// Whether `VmbChannelPacketComplete` delivers the packets that have come, before it returns:
+    /// the process-packet callback then runs inside it, with whatever locks its caller holds.
+    pub delivers_inside_completion: Option<bool>,
     /// A send that fails runs the driver's completion routine too, before it returns.
     pub routine_on_failed_send: Option<bool>,
     /// A packet that needs no answer is completed before its send returns, if the ring had room.

@@ -858,3 +858,70 @@ fn a_message_that_was_never_written_does_not_go_to_the_host() {
         }
     }
 }
+
+/// No text says that the next packet is not delivered inside `VmbChannelPacketComplete`: a driver
+/// that completes under a lock that its process-packet callback takes can deadlock.
+#[test]
+fn a_completion_under_a_lock_of_the_process_packet_callback_is_found() {
+    use ntsim::vmbus::KmclBehaviour;
+    use wdk_sys_lite::KSPIN_LOCK;
+    use wdk_sys_lite::ntddk::{KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
+
+    struct Lock(std::cell::UnsafeCell<KSPIN_LOCK>);
+    // SAFETY: a spin lock is made to be shared.
+    unsafe impl Sync for Lock {}
+    static LOCK: Lock = Lock(std::cell::UnsafeCell::new(0));
+
+    fn locked<R>(run: impl FnOnce() -> R) -> R {
+        // SAFETY: a static lock, released below.
+        let old = unsafe { KeAcquireSpinLockRaiseToDpc(LOCK.0.get()) };
+        let result = run();
+        // SAFETY: acquired above.
+        unsafe { KeReleaseSpinLock(LOCK.0.get(), old) };
+        result
+    }
+
+    for inside in [true, false] {
+        let config = Config {
+            kmcl: KmclBehaviour {
+                delivers_inside_completion: Some(inside),
+                ..KmclBehaviour::default()
+            },
+            ..Config::default()
+        };
+        let talkative = |channel: HostChannel| {
+            while channel.wait_open() {
+                for _ in 0..4 {
+                    let _ = channel.send(b"a message", true);
+                }
+                channel.wait_closed();
+            }
+        };
+        let report = machine(config, Offer::new(TYPE, INSTANCE), talkative, |fixture| {
+            // SAFETY: nobody uses it now, and an earlier machine may have left it held.
+            unsafe { LOCK.0.get().write(0) };
+            let kept = Rc::new(std::cell::RefCell::new(Vec::new()));
+            let packets = Rc::clone(&kept);
+            set_hooks(|hooks| {
+                hooks.packet = Some(Rc::new(move |packet, _, _| {
+                    locked(|| packets.borrow_mut().push(packet));
+                    note("kept");
+                }));
+            });
+            driver(|| kmcl!(VmbChannelSetTransactionQuota(fixture.channel, 1)));
+            fixture.open();
+            for number in 1..=4 {
+                crate::harness::wait_for_times(fixture.system, "kept", number);
+                let packet = kept.borrow_mut().pop().expect("a packet");
+                driver(|| locked(|| kmcl!(VmbChannelPacketComplete(packet, NULL, 0))));
+            }
+            fixture.finish();
+        });
+        if inside {
+            let check = report.expect_bug_check();
+            assert_eq!(check.code, StopCode::SPIN_LOCK_ALREADY_OWNED, "{check}");
+        } else {
+            report.expect_finished();
+        }
+    }
+}

@@ -554,9 +554,21 @@ pub(super) fn complete(incoming: &Rc<Incoming>, buffer: PVOID, bytes: u32) {
     if incoming.completion_requested {
         outgoing::reply(&channel, incoming.transaction, reply);
     }
-    if channel.blocked_by_quota.replace(false) {
+    let blocked = channel.blocked_by_quota.replace(false);
+    if delivers_here(&channel) {
+        service(&channel);
+    } else if blocked {
         interrupt(&channel);
     }
+}
+
+/// Whether the next packets are delivered inside this completion, to a driver that may hold a lock.
+fn delivers_here(channel: &Channel) -> bool {
+    let passive = kernel().sched.current().irql() == PASSIVE_LEVEL;
+    // One that is completed in its own callback is followed by the rest of the batch.
+    !channel.pumping.get()
+        && (passive || !channel.at_passive.get())
+        && choose(kernel().config.kmcl.delivers_inside_completion)
 }
 
 /// `VmbChannelPacketDeferToPassive`.
