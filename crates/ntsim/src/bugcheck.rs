@@ -99,6 +99,9 @@ stop_codes! {
     /// Simulator: a kernel object was used before its initialisation, after its end, or as another
     /// type.
     NTSIM_INVALID_OBJECT = 0x4E54_0003;
+    /// Simulator: a run-down was waited for twice without `ExRundownCompleted` between (on Windows
+    /// the second wait may never end).
+    NTSIM_RUNDOWN_WAITED_TWICE = 0x4E54_0004;
 }
 
 impl fmt::Display for StopCode {

@@ -867,15 +867,37 @@ fn after_a_rundown_nobody_gets_protection_until_it_is_initialised_again() {
         reference.release();
         reference.wait();
         assert!(!reference.acquire());
-        reference.wait();
         // SAFETY: a reference that has run down.
         unsafe {
             ExRundownCompleted(reference.0.get());
+            reference.wait();
+            reference.wait();
             assert!(!reference.acquire());
             ExReInitializeRundownProtection(reference.0.get());
         }
         assert!(reference.acquire());
         reference.release();
+        reference.0.free();
+    });
+}
+
+/// `wdm.h`'s page of `ExRundownCompleted`: after that call further waits return at once. Before it
+/// nothing promises that where the first wait had to wait.
+#[test]
+fn a_rundown_is_waited_for_once_until_it_is_said_to_have_completed() {
+    let stopped = broken_unverified(|| {
+        let reference = Rundown::new();
+        reference.wait();
+        reference.wait();
+    });
+    assert_eq!(stopped.code, StopCode::NTSIM_RUNDOWN_WAITED_TWICE);
+    assert!(stopped.message.contains("ExRundownCompleted"));
+    run(|| {
+        let reference = Rundown::new();
+        reference.wait();
+        // SAFETY: a reference that has run down.
+        unsafe { ExReInitializeRundownProtection(reference.0.get()) };
+        reference.wait();
         reference.0.free();
     });
 }

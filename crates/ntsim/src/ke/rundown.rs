@@ -8,10 +8,11 @@
 //! ```
 //!
 //! The reference's word holds twice the count, with bit 0 set from the moment that the run-down
-//! begins.
+//! begins. From then on nobody may wait for it again before `ExRundownCompleted`: until that call
+//! the word may still name the first wait, and a second one can wait for ever.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wdk_sys_lite::{BOOLEAN, PEX_RUNDOWN_REF};
 
@@ -26,9 +27,13 @@ use super::invalid;
 const ACTIVE: u64 = 1;
 const ONE: u64 = 2;
 
-/// What each reference's word must be, by address.
 #[derive(Default)]
-pub(super) struct State(RefCell<BTreeMap<usize, u64>>);
+pub(super) struct State {
+    /// What each reference's word must be, by address.
+    words: RefCell<BTreeMap<usize, u64>>,
+    /// The references that were waited for and not yet said to have run down.
+    waited: RefCell<BTreeSet<usize>>,
+}
 
 fn load(reference: PEX_RUNDOWN_REF) -> u64 {
     // SAFETY: the driver vouches for its reference; memory that does not exist is its fault.
@@ -43,7 +48,7 @@ fn word(reference: PEX_RUNDOWN_REF) -> u64 {
         invalid("rundown reference", address, "is null or not aligned");
     }
     let value = load(reference);
-    match kernel().ke.rundowns.0.borrow().get(&address) {
+    match kernel().ke.rundowns.words.borrow().get(&address) {
         Some(known) if *known == value => value,
         Some(_) => invalid("rundown reference", address, "was overwritten"),
         None => invalid(
@@ -60,20 +65,26 @@ fn store(reference: PEX_RUNDOWN_REF, value: u64) {
     kernel()
         .ke
         .rundowns
-        .0
+        .words
         .borrow_mut()
         .insert(reference.addr(), value);
 }
 
+/// The last wait for a reference is over for good.
+fn no_wait(reference: usize) {
+    kernel().ke.rundowns.waited.borrow_mut().remove(&reference);
+}
+
 /// Memory is about to be taken away: no object in it may be protected.
 pub(super) fn going_away(address: usize, length: usize) {
-    let mut references = kernel().ke.rundowns.0.borrow_mut();
+    let mut references = kernel().ke.rundowns.words.borrow_mut();
     let gone: Vec<(usize, u64)> = references
         .range(address..address + length.max(1))
         .map(|(reference, word)| (*reference, *word))
         .collect();
     for (reference, _) in &gone {
         references.remove(reference);
+        no_wait(*reference);
     }
     drop(references);
     if let Some((reference, word)) = gone.iter().find(|(_, word)| *word >= ONE) {
@@ -93,6 +104,7 @@ nt_export! {
         if RunRef.is_null() || !RunRef.is_aligned() {
             invalid("rundown reference", RunRef.addr(), "is null or not aligned");
         }
+        no_wait(RunRef.addr());
         store(RunRef, 0);
     }
 
@@ -120,9 +132,24 @@ nt_export! {
         kernel().sched.wake(Key(RunRef.addr() as u64));
     }
 
-    /// Begins the run-down and waits for all who hold protection. Calling it again has no effect.
+    /// Begins the run-down and waits for all who hold protection. Calling it again has no effect
+    /// after `ExRundownCompleted`, and is an error before.
     irql(<= APC_LEVEL) fn ExWaitForRundownProtectionRelease(RunRef: PEX_RUNDOWN_REF) {
-        store(RunRef, word(RunRef) | ACTIVE);
+        let value = word(RunRef);
+        let first = value & ACTIVE == 0;
+        if !first && kernel().ke.rundowns.waited.borrow().contains(&RunRef.addr()) {
+            bug_check(
+                StopCode::NTSIM_RUNDOWN_WAITED_TWICE,
+                [RunRef.addr() as u64, value / ONE, 0, 0],
+                format!(
+                    "the rundown reference {RunRef:p} is waited for a second time, with neither ExRundownCompleted nor ExReInitializeRundownProtection between: the second wait may never end"
+                ),
+            );
+        }
+        if first {
+            kernel().ke.rundowns.waited.borrow_mut().insert(RunRef.addr());
+        }
+        store(RunRef, value | ACTIVE);
         while word(RunRef) >= ONE {
             kernel().sched.wait(Key(RunRef.addr() as u64), None);
         }
@@ -133,6 +160,7 @@ nt_export! {
         if word(RunRef) != ACTIVE {
             invalid("rundown reference", RunRef.addr(), "is said to have run down, and has not");
         }
+        no_wait(RunRef.addr());
     }
 
     /// Begins protection again after a run-down.
@@ -140,6 +168,7 @@ nt_export! {
         if word(RunRef) != ACTIVE {
             invalid("rundown reference", RunRef.addr(), "is initialised again before it has run down");
         }
+        no_wait(RunRef.addr());
         store(RunRef, 0);
     }
 }
