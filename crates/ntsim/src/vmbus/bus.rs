@@ -12,8 +12,8 @@ use wdk_sys_lite::{
 
 use super::kmcl;
 use super::message::{
-    ChannelOnly, GpadlTeardown, InitiateContact, Message, OfferChannel, OpenChannel, PageRange,
-    VERSIONS, gpadl_messages,
+    CONNECTION_VERSION, ChannelOnly, GpadlTeardown, InitiateContact, Message, OfferChannel,
+    OpenChannel, PageRange, SINT, VERSIONS, gpadl_messages,
 };
 use super::{guid_from_bytes, guid_text};
 use crate::kernel::kernel;
@@ -116,7 +116,12 @@ impl GuestBus {
         Self::post(&Message::InitiateContact(InitiateContact {
             version: (*version).into(),
             target_processor: TARGET_PROCESSOR.into(),
-            interrupt_page: 0.into(),
+            interrupt_page: if *version >= CONNECTION_VERSION {
+                SINT
+            } else {
+                0
+            }
+            .into(),
             parent_to_child_monitor_page: 0.into(),
             child_to_parent_monitor_page: 0.into(),
         }));

@@ -13,6 +13,17 @@ pub(crate) const BODY_WORDS: usize = 28;
 /// lower.
 pub(crate) const VERSIONS: [u32; 5] = [0x5_0003, 0x5_0002, 0x5_0001, 0x5_0000, 0x4_0000];
 
+/// From this version on the first contact names the guest's interrupt source and trust level, and
+/// the answer a message connection.
+pub(crate) const CONNECTION_VERSION: u32 = 0x5_0000;
+
+/// The synthetic interrupt source of the bus's messages (byte 0 of the field that once held the
+/// interrupt page); the virtual trust level (byte 1) is 0.
+pub(crate) const SINT: u64 = 2;
+
+/// The message connection to which the guest posts from [`CONNECTION_VERSION`] on.
+pub(crate) const MESSAGE_CONNECTION: u32 = 4;
+
 macro_rules! wire {
     ($($(#[$doc:meta])* struct $name:ident { $($field:ident: $type:ty,)* })*) => {$(
         $(#[$doc])*

@@ -164,7 +164,9 @@ impl Ring {
     fn write(&self, position: u32, bytes: &[u8]) -> u32 {
         let (first, second) = bytes.split_at(self.before_end(position, bytes.len()));
         self.memory.write(self.data(position), first);
-        self.memory.write(self.data(0), second);
+        if !second.is_empty() {
+            self.memory.write(self.data(0), second);
+        }
         self.after(position, u32::try_from(bytes.len()).unwrap_or(u32::MAX))
     }
 
@@ -172,7 +174,9 @@ impl Ring {
         let middle = self.before_end(position, into.len());
         let (first, second) = into.split_at_mut(middle);
         self.memory.read(self.data(position), first);
-        self.memory.read(self.data(0), second);
+        if !second.is_empty() {
+            self.memory.read(self.data(0), second);
+        }
     }
 }
 

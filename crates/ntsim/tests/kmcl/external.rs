@@ -6,7 +6,7 @@ use std::rc::Rc;
 use kmcl_sys::VMBUS_CHANNEL_FORMAT_FLAG_FORCE_MDL_LENGTH as FORCE;
 use kmcl_sys::VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION as WAIT;
 use ntsim::mm::mdl;
-use ntsim::vmbus::{HostChannel, HostPacketKind, KmclBehaviour, Offer, PageRange};
+use ntsim::vmbus::{HostChannel, HostError, HostPacketKind, KmclBehaviour, Offer, PageRange};
 use ntsim::{Config, StopCode};
 use wdk_sys_lite::{
     _MEMORY_CACHING_TYPE, _MODE, MDL, NTSTATUS, PMDL, STATUS_INVALID_PARAMETER, STATUS_PENDING,
@@ -257,6 +257,10 @@ fn sends_external(channel: HostChannel) {
             offset: 10,
             frames: vec![frame],
         };
+        assert!(matches!(
+            channel.send_external(b"look", &[]),
+            Err(HostError::NoExternalData)
+        ));
         let id = channel.send_external(b"look", &[range]).expect("room");
         while let Ok(packet) = channel.recv() {
             assert_eq!(packet.transaction, id);

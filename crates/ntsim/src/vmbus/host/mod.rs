@@ -17,8 +17,8 @@ pub use ring::{GuestFault, HostPacket, HostPacketKind, RingIndex};
 use ring::{Half, Inbound, Outbound, Put, assemble};
 
 use super::message::{
-    ChannelOnly, GpadlCreated, GpadlTornDown, Message, OfferChannel, OpenChannel, OpenResult,
-    PageRange, VERSIONS, VersionResponse,
+    CONNECTION_VERSION, ChannelOnly, GpadlCreated, GpadlTornDown, MESSAGE_CONNECTION, Message,
+    OfferChannel, OpenChannel, OpenResult, PageRange, SINT, VERSIONS, VersionResponse,
 };
 use super::shared::{PAGE, Shared};
 use super::{guid_bytes, memory, signal_guest};
@@ -36,7 +36,7 @@ pub struct Offer {
     pub mmio_megabytes: u16,
     /// Whether it is in pipe mode.
     pub pipe: bool,
-    /// At most 120 bytes for the guest's bus driver.
+    /// At most 120 bytes (116 in pipe mode) for the guest's bus driver.
     pub user_data: Vec<u8>,
     /// The host answers every attempt to open the channel with a failure.
     pub refuses_to_open: bool,
@@ -66,6 +66,12 @@ impl Offer {
 
 /// Named-pipe mode, among an offer's flags.
 const OFFER_FLAG_PIPE: u16 = 0x10;
+/// The offer's flag of a device that the guest's programs find by its interface.
+const OFFER_FLAG_INTERFACE: u16 = 0x1;
+/// The mode of a pipe that carries messages.
+const PIPE_MODE_MESSAGE: u32 = 4;
+/// The monitor's number where none is allocated.
+const NO_MONITOR: u8 = 0xFF;
 /// An `HRESULT`-like failure that the host answers with.
 const FAILED: i32 = -1;
 
@@ -78,9 +84,12 @@ pub enum HostError {
     /// The guest broke a protocol.
     #[error(transparent)]
     Guest(#[from] GuestFault),
-    /// The packet does not fit the ring.
-    #[error("the packet is larger than the ring")]
+    /// The packet does not fit the ring, or is longer than a packet can be.
+    #[error("the packet is larger than the ring, or than 524,280 bytes")]
     TooLarge,
+    /// A packet with external data was to be sent without any, which no reader accepts.
+    #[error("a packet with external data needs at least one range")]
+    NoExternalData,
     /// There is no room in the ring now.
     #[error("the ring is full")]
     Full,
@@ -175,23 +184,35 @@ struct Device {
 impl Device {
     fn message(&self) -> Message {
         let mut user_data = [0; 120];
-        for (to, from) in user_data.iter_mut().zip(&self.offer.user_data) {
+        // A pipe's own data begin with its mode.
+        let own = if self.offer.pipe {
+            user_data[..4].copy_from_slice(&PIPE_MODE_MESSAGE.to_le_bytes());
+            &mut user_data[4..]
+        } else {
+            &mut user_data[..]
+        };
+        for (to, from) in own.iter_mut().zip(&self.offer.user_data) {
             *to = *from;
         }
         Message::OfferChannel(Box::new(OfferChannel {
             interface_type: guid_bytes(&self.offer.interface_type),
             interface_instance: guid_bytes(&self.offer.instance),
             reserved: [0.into(); 2],
-            flags: if self.offer.pipe { OFFER_FLAG_PIPE } else { 0 }.into(),
+            flags: if self.offer.pipe {
+                OFFER_FLAG_INTERFACE | OFFER_FLAG_PIPE
+            } else {
+                OFFER_FLAG_INTERFACE
+            }
+            .into(),
             mmio_megabytes: self.offer.mmio_megabytes.into(),
             user_data,
             subchannel_index: 0.into(),
             mmio_megabytes_optional: 0.into(),
             channel: self.relid.into(),
-            monitor: 0,
+            monitor: NO_MONITOR,
             monitor_allocated: 0,
             dedicated_interrupt: 1.into(),
-            connection: (0x1000 + self.relid).into(),
+            connection: (u32::try_from(SINT).unwrap_or(0) << 12 | self.relid).into(),
         }))
     }
 
@@ -296,13 +317,19 @@ impl Partition {
         };
         match message {
             Message::InitiateContact(contact) => {
-                let known = VERSIONS.contains(&contact.version.get());
+                let version = contact.version.get();
+                let known = VERSIONS.contains(&version);
                 self.contacted.set(known);
                 Self::post(&Message::VersionResponse(VersionResponse {
                     supported: u8::from(known),
                     connection_state: 0,
                     reserved: 0.into(),
-                    message_connection: 1.into(),
+                    message_connection: if version >= CONNECTION_VERSION {
+                        MESSAGE_CONNECTION
+                    } else {
+                        version
+                    }
+                    .into(),
                 }));
             }
             Message::RequestOffers if self.contacted.get() => {
@@ -402,7 +429,8 @@ impl Partition {
             let rescinded = self
                 .device(record.channel)
                 .is_none_or(|device| device.rescinded.get());
-            record.established = sound && !rescinded;
+            // Of an offer that is taken back one host refuses it, another does not look.
+            record.established = sound && (!rescinded || kernel().sched.random(2) == 1);
             let channel = record.channel;
             if record.established {
                 (channel, 0)
@@ -423,6 +451,8 @@ impl Partition {
         let device = self.device(open.channel.get());
         let (closes, delay) = match &device {
             Some(device) if device.offer.leaves_open_unanswered => return,
+            // One host refuses, another is silent: the rescind is its answer.
+            Some(device) if device.rescinded.get() && kernel().sched.random(2) == 1 => return,
             Some(device) => (device.closes.get(), device.offer.answers_open_after),
             None => (0, Duration::ZERO),
         };
@@ -493,6 +523,8 @@ impl Partition {
             hold: Hold::new(gpadl),
             closed: Cell::new(false),
         };
+        // Some hosts mask the guest's signals until they first look.
+        connection.inbound.mask(kernel().sched.random(2) == 1);
         *device.connection.borrow_mut() = Some(Rc::new(connection));
         device.opens.set(device.opens.get() + 1);
         device.wake();
@@ -649,6 +681,9 @@ impl HostChannel {
     ///
     /// [`HostError`].
     pub fn send_external(&self, payload: &[u8], external: &[PageRange]) -> Result<u64, HostError> {
+        if external.is_empty() {
+            return Err(HostError::NoExternalData);
+        }
         let transaction = self.next_transaction();
         let bytes = assemble(
             HostPacketKind::GpaDirect,
@@ -682,7 +717,12 @@ impl HostChannel {
             let connection = self.connection()?;
             let mut result = connection.outbound.put(packet)?;
             if let Put::Full(needed) = result {
-                connection.outbound.await_room(needed);
+                // Some hosts wait for a quarter of the ring at the least.
+                let awaited = match kernel().sched.random(2) {
+                    0 => needed,
+                    _ => needed.max(connection.outbound.quarter()),
+                };
+                connection.outbound.await_room(awaited);
                 // Room that came meanwhile brings no signal.
                 result = connection.outbound.put(packet)?;
             }

@@ -230,6 +230,10 @@ fn parse(bytes: &[u8]) -> Result<HostPacket, GuestFault> {
     })
 }
 
+/// The longest packet, from its descriptor to its padded payload: the length field counts units of
+/// 8 bytes in 16 bits.
+const LONGEST: usize = u16::MAX as usize * 8;
+
 /// How putting a packet into the ring ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Put {
@@ -237,7 +241,7 @@ pub(super) enum Put {
     Done { signal: bool },
     /// So many bytes must be free first.
     Full(usize),
-    /// It is larger than the ring.
+    /// It is larger than the ring, or than its own length field can say.
     Never,
 }
 
@@ -269,7 +273,7 @@ impl Outbound {
     pub(super) fn put(&self, packet: &[u8]) -> Result<Put, GuestFault> {
         let half = &self.half;
         let needed = packet.len() + 8;
-        if needed + 8 >= half.length {
+        if needed + 8 >= half.length || packet.len() > LONGEST {
             return Ok(Put::Never);
         }
         let at = self.put.get();
@@ -289,6 +293,11 @@ impl Outbound {
     /// Asks the guest for a signal once so many bytes are free; 0 takes it back.
     pub(super) fn await_room(&self, bytes: usize) {
         self.half.set(word::PENDING, bytes);
+    }
+
+    /// A quarter of the ring, which some hosts ask for at the least.
+    pub(super) fn quarter(&self) -> usize {
+        self.half.length / 4
     }
 }
 
@@ -329,7 +338,7 @@ pub(super) fn assemble(
     let data = u16::try_from(bytes.len() / 8).unwrap_or(u16::MAX);
     bytes.extend(payload);
     bytes.resize(bytes.len().next_multiple_of(8), 0xEE);
-    // A packet too long for its own length field is cut off there by whoever puts it into the ring.
+    // Whoever puts a packet into the ring refuses one that is too long for its own length field.
     let length = u16::try_from(bytes.len() / 8).unwrap_or(u16::MAX);
     bytes[0..2].copy_from_slice(&type_number.to_le_bytes());
     bytes[2..4].copy_from_slice(&data.to_le_bytes());
@@ -421,5 +430,16 @@ mod tests {
             );
         }
         assert_eq!(outbound.put(&[0; 5000]), Ok(Put::Never));
+    }
+
+    /// OpenVMM's `vmbus_ring` refuses what the length field (16 bits, units of 8 bytes) cannot say.
+    #[test]
+    fn a_packet_that_its_length_field_cannot_describe_is_never_put() {
+        let (_guest, host) = two_views(258);
+        let outbound = Outbound::new(Half::new(&host, 0, 258 * 4096));
+        let bytes = assemble(HostPacketKind::InBand, 1, false, &[], &vec![7; 524_265]);
+        assert_eq!(outbound.put(&bytes), Ok(Put::Never));
+        let bytes = assemble(HostPacketKind::InBand, 1, false, &[], &vec![7; 524_264]);
+        assert_eq!(outbound.put(&bytes), Ok(Put::Done { signal: true }));
     }
 }
