@@ -176,9 +176,9 @@ pub struct Buffers {
 
 impl Buffers {
     /// At most `limit` buffers of `size` bytes.
-    pub fn new(side: Side, size: usize, limit: u32) -> Self {
+    pub fn new(owner: Side, size: usize, limit: u32) -> Self {
         Self {
-            side,
+            side: owner,
             free: SpinLock::new(Free::default()),
             size,
             limit,

@@ -101,13 +101,10 @@ impl<H: Handler> Sender<H> {
             Ok(length) => length,
             Err(error) => return Err((error, data)),
         };
-        if reply.is_empty() || reply.len() % 8 != 0 {
+        if reply.is_empty() || !reply.len().is_multiple_of(8) {
             return Err((Error::InvalidLength, data));
         }
-        let mut loan = match Loan::try_new(payload, reply.len(), data, timeout) {
-            Ok(loan) => loan,
-            Err(failed) => return Err(failed),
-        };
+        let mut loan = Loan::try_new(payload, reply.len(), data, timeout)?;
         // Held until what the host may keep is in its place: an owner that waits for it frees all
         // that is kept.
         let Some(_packets) = shared.packets.try_acquire() else {

@@ -364,10 +364,11 @@ fn meetings(meetings: &explore::Meetings) -> String {
     } in meetings.each()
     {
         let share = 100 * met / times.max(1);
-        table += &format!(
-            "{:<16} {times:>8}   {:>21}   {median:>6}  {most:>6}\n",
+        let met = format!("{met} ({share} %)");
+        let _ = writeln!(
+            table,
+            "{:<16} {times:>8}   {met:>21}   {median:>6}  {most:>6}",
             event.name(),
-            format!("{met} ({share} %)"),
         );
     }
     table

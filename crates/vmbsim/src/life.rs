@@ -19,7 +19,9 @@ use ntsim::io::{Completion, File, Pending, Process};
 use ntsim::kernel::kernel;
 use ntsim::sched::Key;
 use ntsim::{Config, FailCall, System};
-use wdk_sys_lite::{NTSTATUS, STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES};
+use wdk_sys_lite::{
+    NTSTATUS, STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_NO_SUCH_DEVICE,
+};
 use zerocopy::FromBytes;
 
 use vmbchan::ioctl::{
@@ -33,7 +35,8 @@ use crate::protocol;
 /// What happens to the device, or to a program of it, in the middle of a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
-    /// The device is removed in an orderly way, as soon as no handle is in the way.
+    /// The device is removed in an orderly way: asked for while requests are on their way, done as
+    /// soon as no handle is in the way.
     Remove,
     /// The device is pulled out.
     SurpriseRemove,
@@ -134,7 +137,7 @@ impl Plan {
         // to an early end.
         let requests = messages * processes * 2;
         let mut events = Vec::new();
-        for _ in 0..1 + system.random(4) {
+        for _ in 0..=system.random(4) {
             let event = Event::ALL[pick(system, Event::ALL.len())];
             events.push((1 + system.random(requests * 9 / 10), event));
         }
@@ -236,9 +239,9 @@ impl Life {
             kernel().sched.wait_until(self.progress, || {
                 self.started.get() >= after || self.done.get() == self.plan.processes
             });
-            let in_flight = system.requests_in_flight();
-            self.met.borrow_mut().push((event, in_flight));
-            self.perform(system, pdo, event, &rescind)?;
+            if let Some(in_flight) = self.perform(system, pdo, event, &rescind) {
+                self.met.borrow_mut().push((event, in_flight));
+            }
         }
         kernel()
             .sched
@@ -252,72 +255,95 @@ impl Life {
         Ok(())
     }
 
+    /// Has an event happen. Returns how many requests were on their way when it began, or none if
+    /// it did not happen: the device was in no state for it.
     fn perform(
         &self,
         system: &System,
         pdo: u32,
         event: Event,
         rescind: impl Fn(),
-    ) -> Result<(), String> {
-        // A device that has failed to come up is gone, and a call that fails on purpose may be why.
-        let gone = |result: Result<(), NTSTATUS>| {
+    ) -> Option<usize> {
+        let in_flight = system.requests_in_flight();
+        let came_back = |result: Result<(), NTSTATUS>| {
+            // A call that fails on purpose may be why a device does not come up: it is gone then.
             if result.is_err() {
                 self.over.set(true);
             }
         };
-        match event {
+        let happened = match event {
             Event::Remove => {
+                let removed = self.remove(system, pdo);
                 self.over.set(true);
-                // Programs close their handles, some with requests on their way; until then an open
-                // handle is in the way.
-                self.closings.set(self.closings.get() + 1);
-                while system.remove_device(pdo).is_err() && self.done.get() < self.plan.processes {
-                    self.close_files();
-                    system.sleep(Duration::from_micros(1));
-                }
+                removed
             }
             Event::SurpriseRemove => {
                 self.over.set(true);
-                // It may have failed to come up, and be gone already.
-                let _ = system.surprise_remove(pdo);
+                system.surprise_remove(pdo).is_ok()
             }
             Event::Rescind => {
                 self.over.set(true);
                 rescind();
+                true
             }
             Event::PowerCycle => {
-                if system.power_down(pdo).is_ok() {
+                let slept = system.power_down(pdo).is_ok();
+                if slept {
                     system.sleep(Duration::from_nanos(system.random(100_000)));
-                    gone(system.power_up(pdo));
+                    came_back(system.power_up(pdo));
                 }
+                slept
             }
             Event::Rebalance => {
-                if !self.over.get() {
-                    gone(system.rebalance(pdo));
+                let there = !self.over.get();
+                if there {
+                    came_back(system.rebalance(pdo));
                 }
+                there
             }
             Event::Disable => {
-                self.closings.set(self.closings.get() + 1);
-                self.close_files();
-                // Handles that were opened again meanwhile are in the way.
-                if system.remove_device(pdo).is_ok() {
+                let removed = self.remove(system, pdo);
+                if removed {
                     system.sleep(Duration::from_nanos(system.random(20_000)));
-                    gone(system.enable_device(pdo));
+                    came_back(system.enable_device(pdo));
                 }
+                removed
             }
             Event::Cancel => {
                 let files: Vec<_> = self.files.borrow().values().cloned().collect();
+                let any = !files.is_empty();
                 for file in files {
                     let _ = file.cancel_all();
                 }
+                any
             }
             Event::CloseHandle => {
                 self.closings.set(self.closings.get() + 1);
+                let any = !self.files.borrow().is_empty();
                 self.close_files();
+                any
             }
-            Event::EndProcess => self.endings.set(self.endings.get() + 1),
+            Event::EndProcess => {
+                self.endings.set(self.endings.get() + 1);
+                true
+            }
+        };
+        happened.then_some(in_flight)
+    }
+
+    /// Removes the device in an orderly way. The driver is asked while programs have requests on
+    /// their way, and their open handles prevent it; then they close them, each at its own time.
+    /// Returns whether the device is gone.
+    fn remove(&self, system: &System, pdo: u32) -> bool {
+        while let Err(status) = system.remove_device(pdo) {
+            if status == STATUS_NO_SUCH_DEVICE {
+                return false;
+            }
+            self.closings.set(self.closings.get() + 1);
+            self.close_files();
+            system.sleep(Duration::from_micros(1));
         }
-        Ok(())
+        true
     }
 
     /// Closes what programs have open, whatever they wait for.
@@ -462,7 +488,11 @@ impl Session {
     }
 
     /// Waits for a request; none if the program ends without it.
+    ///
+    /// A request that was on its way between two queues when its handle was closed is for the host
+    /// to end, and a host whose messages nobody reads ends nothing: its thread cancels it.
     fn wait(&self, mut pending: Pending) -> Option<Completion> {
+        let mut patience = 50;
         loop {
             match pending.wait_for(Duration::from_micros(20)) {
                 Ok(completion) => return Some(completion),
@@ -471,8 +501,12 @@ impl Session {
                     if self.is_killed() {
                         return None;
                     }
-                    if self.ending.get() {
+                    if self.life.closings.get() != self.closings {
+                        patience -= 1;
+                    }
+                    if self.ending.get() || patience == 0 {
                         let _ = pending.cancel();
+                        patience = 50;
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! KMCL's part: one channel a test, whose host is the test itself.
 
 use std::cell::Cell;
-use std::mem::{offset_of, replace};
+use std::mem::{offset_of, take};
 use std::ptr::null_mut;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -117,21 +117,18 @@ impl Host {
     }
 
     /// What becomes of packets that are sent from now on.
-    pub fn sends(&self, how: How) {
+    pub fn sends(self, how: How) {
         self.channel().state.lock().expect("no panic").how = how;
     }
 
     /// Whether synchronous requests are answered from now on.
-    pub fn answers(&self, answers: bool) {
+    pub fn answers(self, answers: bool) {
         self.channel().state.lock().expect("no panic").answers = answers;
     }
 
     /// Completes what is in flight.
-    pub fn complete(&self) {
-        let packets = replace(
-            &mut self.channel().state.lock().expect("no panic").in_flight,
-            Vec::new(),
-        );
+    pub fn complete(self) {
+        let packets = take(&mut self.channel().state.lock().expect("no panic").in_flight);
         for packet in packets {
             // SAFETY: it is in flight, and no more.
             unsafe { complete(packet, STATUS_SUCCESS) };
@@ -139,12 +136,9 @@ impl Host {
     }
 
     /// Waits for the threads that complete packets.
-    pub fn join(&self) {
+    pub fn join(self) {
         loop {
-            let threads = replace(
-                &mut self.channel().state.lock().expect("no panic").threads,
-                Vec::new(),
-            );
+            let threads = take(&mut self.channel().state.lock().expect("no panic").threads);
             if threads.is_empty() {
                 break;
             }
@@ -219,12 +213,12 @@ impl Host {
     }
 
     /// How many packets the driver has allocated and not freed.
-    pub fn packets(&self) -> u32 {
+    pub fn packets(self) -> u32 {
         self.channel().packets.load(Ordering::Acquire)
     }
 
     /// How many GPADLs there are.
-    pub fn gpadls(&self) -> usize {
+    pub fn gpadls(self) -> usize {
         self.channel().state.lock().expect("no panic").gpadls.len()
     }
 }
@@ -242,7 +236,7 @@ unsafe fn complete(Sent(packet): Sent, status: NTSTATUS) {
             routine.expect("a routine")(packet.cast(), status, reply.as_mut_ptr().cast(), 16);
         });
         if in_place {
-            (*(&raw const (*packet).completions)).fetch_add(1, Ordering::AcqRel);
+            (*packet).completions.fetch_add(1, Ordering::AcqRel);
         }
     }
 }

@@ -44,7 +44,7 @@ extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, bytes: SIZE_T, _tag: ULONG) -> 
             alloc(layout)
         };
         let block = start.add(before);
-        block.sub(HEADER).cast::<usize>().write(bytes);
+        block.sub(HEADER).cast::<usize>().write_unaligned(bytes);
         block.cast()
     }
 }
@@ -54,7 +54,7 @@ extern "C" fn ExFreePoolWithTag(block: PVOID, _tag: ULONG) {
     // SAFETY: the block came from `ExAllocatePool2`, with its size before it.
     unsafe {
         let block = block.cast::<u8>();
-        let (layout, before) = layout(block.sub(HEADER).cast::<usize>().read());
+        let (layout, before) = layout(block.sub(HEADER).cast::<usize>().read_unaligned());
         dealloc(block.sub(before), layout);
     }
 }

@@ -111,8 +111,8 @@ fn allocate(flags: POOL_FLAGS, bytes: SIZE_T, tag: ULONG) -> PVOID {
                 block.as_ptr(),
                 length,
                 Origin::at("uninitialised pool", stack),
-            )
-        };
+            );
+        }
     }
     block.as_ptr().cast()
 }

@@ -124,7 +124,7 @@ impl State {
     }
 }
 
-fn byte_of(word: &Word, address: usize) -> u8 {
+fn byte_of(word: Word, address: usize) -> u8 {
     word[address % WORD]
 }
 
@@ -228,7 +228,7 @@ fn by_place(address: usize, bytes: &[u8]) -> Option<(usize, Origin)> {
     let suspects = all.entry(block.origin.place).or_default();
     suspects.retain(|offset, _| {
         let at = offset.checked_sub(base).and_then(|at| bytes.get(at));
-        at.is_none_or(|byte| *byte == byte_of(&block.word, start + offset))
+        at.is_none_or(|byte| *byte == byte_of(block.word, start + offset))
     });
     let mut rotated = block.word;
     rotated.rotate_left(address % WORD);
@@ -240,7 +240,7 @@ fn by_place(address: usize, bytes: &[u8]) -> Option<(usize, Origin)> {
     });
     let mut before = None;
     for index in likely {
-        let looks_so = bytes[index] == byte_of(&block.word, address + index);
+        let looks_so = bytes[index] == byte_of(block.word, address + index);
         if !looks_so || before.replace(index) != index.checked_sub(1) {
             score = 0;
         }
@@ -264,10 +264,10 @@ fn by_place(address: usize, bytes: &[u8]) -> Option<(usize, Origin)> {
 
 /// Whether any byte of both is the same.
 fn share_a_byte(one: &[u8], other: Word) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
     let Ok(one) = Word::try_from(one) else {
         return true;
     };
-    const LOW: u64 = 0x0101_0101_0101_0101;
     let differs = u64::from_ne_bytes(one) ^ u64::from_ne_bytes(other);
     // Some byte is zero: taking one from it borrows from above.
     differs.wrapping_sub(LOW) & !differs & LOW << 7 != 0

@@ -123,8 +123,8 @@ fn allocate(
             buffer.as_ptr(),
             length,
             Origin::at("a memory object", stack),
-        )
-    };
+        );
+    }
     let memory = Rc::new(Memory {
         buffer,
         length,

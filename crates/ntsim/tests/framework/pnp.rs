@@ -407,7 +407,7 @@ fn an_interface_is_enabled_at_the_start_unless_its_driver_said_so_in_time() {
         Machine::run(Config::default(), move |system| {
             let driver = system.load_driver(image()).expect("the driver loads");
             in_callback("DeviceAdd", move |device| {
-                set_state(device, by_driver, false)
+                set_state(device, by_driver, false);
             });
             let pdo = plug_in();
             assert_eq!(system.wait_started(pdo.id), Ok(()));

@@ -667,17 +667,17 @@ thread_local! {
 
 /// What a driver does with each read's buffer of 64 bytes.
 fn reads(
-    fill: impl Fn(&mut [u8], usize) + Send + 'static,
+    answer: impl Fn(&mut [u8], usize) + Send + 'static,
     times: usize,
-) -> Result<(), ntsim::BugCheck> {
+) -> Result<(), Box<ntsim::BugCheck>> {
     let report = crate::harness::run_with(
         Config::default(),
         move || {
             default_queue(queue_config(PARALLEL));
-            let number = std::cell::Cell::new(0);
+            let turn = std::cell::Cell::new(0);
             on("read", move |_, request, numbers| {
-                number.set(number.get() + 1);
-                fill(output(request, 1).expect("an output buffer"), number.get());
+                turn.set(turn.get() + 1);
+                answer(output(request, 1).expect("an output buffer"), turn.get());
                 complete_with(request, STATUS_SUCCESS, numbers[0] as u64);
             });
         },
@@ -692,13 +692,13 @@ fn reads(
     );
     match report.outcome {
         ntsim::Outcome::Finished(()) => Ok(()),
-        ntsim::Outcome::BugCheck(check) => Err(*check),
+        ntsim::Outcome::BugCheck(check) => Err(check),
         other => panic!("{other:?}"),
     }
 }
 
 #[track_caller]
-fn assert_unwritten(result: Result<(), ntsim::BugCheck>, offset: u64) {
+fn assert_unwritten(result: Result<(), Box<ntsim::BugCheck>>, offset: u64) {
     let check = result.expect_err("a finding");
     assert_eq!(check.code, StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION);
     assert_eq!(

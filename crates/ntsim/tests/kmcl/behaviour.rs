@@ -732,6 +732,31 @@ fn the_quota_caps_outstanding_packets_and_raising_it_restarts_nothing() {
     });
 }
 
+/// OpenVMM's `vmbus_server` answers nothing to an open of an offer that it has taken back: the
+/// rescind alone ends the guest's wait.
+#[test]
+fn a_rescind_ends_an_open_that_the_host_never_answers() {
+    for seed in 1..=200 {
+        let offer = Offer {
+            answers_open_after: Duration::from_micros(seed % 5 * 10),
+            answers_open_when_rescinded: Some(false),
+            ..Offer::new(TYPE, INSTANCE)
+        };
+        machine(
+            Config::with_seed(seed),
+            offer,
+            |channel: HostChannel| while channel.wait_open() && channel.recv().is_ok() {},
+            move |fixture| {
+                fixture.enable();
+                fixture.system.sleep(Duration::from_micros(seed % 13 * 3));
+                fixture.offer.rescind();
+                fixture.finish();
+            },
+        )
+        .expect_finished();
+    }
+}
+
 #[test]
 fn a_deferred_packet_is_indicated_again_at_passive_level() {
     let host = || {

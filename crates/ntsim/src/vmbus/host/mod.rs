@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use ring::{GuestFault, HostPacket, HostPacketKind, RingIndex};
 use ring::{Half, Inbound, Outbound, Put, assemble};
 
+use super::behaviour::choose;
 use super::message::{
     CONNECTION_VERSION, ChannelOnly, GpadlCreated, GpadlTornDown, MESSAGE_CONNECTION, Message,
     OfferChannel, OpenChannel, OpenResult, PageRange, SINT, VERSIONS, VersionResponse,
@@ -45,6 +46,9 @@ pub struct Offer {
     /// How long the host takes, beyond the message's way, to answer an attempt to open the channel,
     /// in virtual time.
     pub answers_open_after: Duration,
+    /// The host answers an attempt to open an offer that it has taken back with a failure, rather
+    /// than not at all. `None`: each occasion draws one.
+    pub answers_open_when_rescinded: Option<bool>,
 }
 
 impl Offer {
@@ -60,6 +64,7 @@ impl Offer {
             refuses_to_open: false,
             leaves_open_unanswered: false,
             answers_open_after: Duration::ZERO,
+            answers_open_when_rescinded: None,
         }
     }
 }
@@ -451,8 +456,6 @@ impl Partition {
         let device = self.device(open.channel.get());
         let (closes, delay) = match &device {
             Some(device) if device.offer.leaves_open_unanswered => return,
-            // One host refuses, another is silent: the rescind is its answer.
-            Some(device) if device.rescinded.get() && kernel().sched.random(2) == 1 => return,
             Some(device) => (device.closes.get(), device.offer.answers_open_after),
             None => (0, Duration::ZERO),
         };
@@ -474,6 +477,14 @@ impl Partition {
     }
 
     fn answer_open(&self, open: &OpenChannel) {
+        // One host refuses to open an offer that it has taken back; another is silent, for the
+        // rescind is its answer.
+        if let Some(device) = self.device(open.channel.get())
+            && device.rescinded.get()
+            && !choose(device.offer.answers_open_when_rescinded)
+        {
+            return;
+        }
         let status = match self.open(
             open.channel.get(),
             open.ring_gpadl.get(),
