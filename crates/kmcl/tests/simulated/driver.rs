@@ -5,6 +5,7 @@
 //! the driver's name.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kmcl::channel::{Channel, ChannelSlot, Context, Handler, PostStarted, Running, Unconnected};
@@ -111,7 +112,9 @@ pub struct Target(pub GUID, pub Option<GUID>);
 thread_local! {
     static OPTIONS: Cell<Options> = Cell::default();
     static SEEN: Cell<Numbers> = Cell::default();
-    static CURRENT: Cell<*const PoolArc<Device>> = const { Cell::new(std::ptr::null()) };
+    /// A machine that was stopped has taken its pool along.
+    static CURRENT: ManuallyDrop<SpinLock<Option<PoolArc<Device>>>> =
+        const { ManuallyDrop::new(SpinLock::new(None)) };
 }
 
 /// Sets the driver up, before it is loaded.
@@ -125,9 +128,8 @@ pub fn seen() -> Numbers {
 }
 
 /// The device that was added last; none once it has gone.
-pub fn device() -> Option<PoolArc<Device>> {
-    // SAFETY: null, or the place of a device that has not been cleaned up.
-    unsafe { CURRENT.get().as_ref() }.cloned()
+pub fn device(irql: &mut impl Irql) -> Option<PoolArc<Device>> {
+    CURRENT.with(|current| current.with(irql, |device, _| device.clone()))
 }
 
 macro_rules! counts {
@@ -883,9 +885,14 @@ unsafe extern "C" fn d0_exit(device: WDFDEVICE, _target: WDF_POWER_DEVICE_STATE)
 }
 
 unsafe extern "C" fn cleanup(object: WDFOBJECT) {
-    CURRENT.set(std::ptr::null());
-    // SAFETY: the value was put there when the device was made, and this is called once, last.
-    unsafe { context(object).drop_in_place() };
+    // SAFETY: PASSIVE_LEVEL, at which a device is cleaned up; its value was put there when it was
+    // made, and this is called once, last.
+    unsafe {
+        let mut irql = Passive::assume();
+        let device = CURRENT.with(|current| current.with(&mut irql, |device, _| device.take()));
+        drop(device);
+        context(object).drop_in_place();
+    }
 }
 
 unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> NTSTATUS {
@@ -931,8 +938,10 @@ unsafe extern "C" fn device_add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -
         if place.is_null() {
             return STATUS_INVALID_DEVICE_STATE;
         }
+        let mut irql = Passive::assume();
+        let current = device.clone();
+        CURRENT.with(|place| place.with(&mut irql, |place, _| *place = Some(current)));
         place.write(device);
-        CURRENT.set(place);
     }
     STATUS_SUCCESS
 }

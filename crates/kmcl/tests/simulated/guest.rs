@@ -81,7 +81,7 @@ impl Guest<'_> {
     /// Asks something of the driver; none if its device has gone.
     pub fn try_ask<R>(&self, run: impl FnOnce(&Device, &mut Passive<'_>) -> R) -> Option<R> {
         as_driver(self.driver, |irql| {
-            let device = driver::device()?;
+            let device = driver::device(irql)?;
             Some(run(&device, irql))
         })
     }
