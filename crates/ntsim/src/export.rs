@@ -109,8 +109,8 @@ pub fn enter_driver(driver: DriverId, name: &'static str) -> DriverCall {
     kernel.sched.point();
     crate::driver::check_loaded(driver, name);
     let context = kernel.sched.current();
-    kernel.tally.callback(name);
-    let depth = context.push_frame(Frame::Driver(driver, name));
+    let number = kernel.tally.callback(name);
+    let depth = context.push_frame(Frame::Driver(driver, name, number));
     if let Some(events) = &kernel.events {
         events.begin(&context, name, true, kernel.sched.now());
     }

@@ -31,6 +31,11 @@ pub struct Config {
     /// How long, in processor time of the real system, a driver may run without a call into the
     /// kernel.
     pub spin_limit: std::time::Duration,
+    /// Watches the memory that the host or a program can write (packets' payloads and replies,
+    /// external data, users' buffers that are not copied) and reports a byte that one callback
+    /// reads twice: the other side may have changed it in between. Each access costs two signals of
+    /// the real system. For x86-64 alone.
+    pub double_fetches: bool,
     /// Fails one fallible call (allocations first of all) that a driver makes.
     pub fail_call: Option<FailCall>,
     /// Writes the run down as Chrome trace events, which Perfetto opens.
@@ -74,6 +79,7 @@ impl Default for Config {
             max_idle_steps: MAXIMUM_IDLE_STEPS,
             kernel_stack: KERNEL_STACK,
             spin_limit: std::time::Duration::from_secs(10),
+            double_fetches: false,
             fail_call: None,
             trace: None,
             kmcl: crate::vmbus::KmclBehaviour::default(),
@@ -124,6 +130,9 @@ pub enum StartError {
     /// No file for the guest's memory.
     #[error("no memory file for the simulated machine: {0}")]
     Memory(std::io::Error),
+    /// [`Config::double_fetches`] on a processor that it cannot watch on.
+    #[error("double fetches are watched for on x86-64 alone, and this processor is none")]
+    Processor,
     /// No thread.
     #[error("no thread for the simulated machine: {0}")]
     Thread(std::io::Error),
@@ -294,6 +303,9 @@ impl Machine {
     ) -> Result<Report<R>, StartError> {
         if !crate::mm::addresses_available(ADDRESSES) {
             return Err(StartError::addresses());
+        }
+        if config.double_fetches && !cfg!(target_arch = "x86_64") {
+            return Err(StartError::Processor);
         }
         trap::install();
         wdk_sys_lite::atomic::before_each_operation(crate::export::atomic_operation);

@@ -79,8 +79,8 @@ pub enum ContextKind {
 pub enum Frame {
     /// A driver called this function of the kernel's.
     Export(&'static str),
-    /// The kernel called this function of a driver's.
-    Driver(DriverId, &'static str),
+    /// The kernel called this function of a driver's. The number tells calls apart.
+    Driver(DriverId, &'static str, u64),
 }
 
 /// How a wait ended.
@@ -219,7 +219,7 @@ impl Context {
             .iter()
             .rev()
             .find_map(|frame| match frame {
-                Frame::Driver(id, _) => Some(*id),
+                Frame::Driver(id, ..) => Some(*id),
                 Frame::Export(_) => None,
             })
     }
@@ -240,7 +240,7 @@ impl Context {
     #[must_use]
     pub fn driver_running(&self) -> Option<DriverId> {
         match self.frames.borrow().last() {
-            Some(Frame::Driver(id, _)) => Some(*id),
+            Some(Frame::Driver(id, ..)) => Some(*id),
             _ => None,
         }
     }
@@ -501,7 +501,7 @@ impl Scheduler {
         frames
             .iter()
             .map(|frame| match frame {
-                Frame::Export(name) | Frame::Driver(_, name) => (*name).to_owned(),
+                Frame::Export(name) | Frame::Driver(_, name, _) => (*name).to_owned(),
             })
             .collect()
     }
@@ -789,6 +789,17 @@ impl Scheduler {
         })
     }
 
+    /// The call of a driver's function whose own code runs right now. Answers in a signal handler
+    /// too, which may interrupt anything.
+    pub(crate) fn current_callback(&self) -> Option<(ContextId, u64)> {
+        let current = self.current.try_borrow().ok()?;
+        let context = current.as_ref()?;
+        match context.frames.try_borrow().ok()?.last()? {
+            Frame::Driver(_, _, number) => Some((context.id, *number)),
+            Frame::Export(_) => None,
+        }
+    }
+
     /// Whether an address lies just below the running context's own stack.
     pub(crate) fn is_below_stack(&self, address: usize) -> bool {
         self.try_current().is_some_and(|context| {
@@ -874,7 +885,7 @@ impl Scheduler {
             let calls: Vec<_> = frames
                 .iter()
                 .map(|frame| match frame {
-                    Frame::Export(name) | Frame::Driver(_, name) => *name,
+                    Frame::Export(name) | Frame::Driver(_, name, _) => *name,
                 })
                 .collect();
             let calls = if calls.is_empty() {

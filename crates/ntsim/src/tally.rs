@@ -52,6 +52,8 @@ pub(crate) struct State {
     kernel_calls: Cell<u64>,
     copies: Cell<u64>,
     bytes_copied: Cell<u64>,
+    /// All calls of drivers' functions.
+    calls: Cell<u64>,
     callbacks: RefCell<Vec<(&'static str, u64)>>,
 }
 
@@ -66,12 +68,16 @@ impl State {
             .set(self.bytes_copied.get() + bytes as u64);
     }
 
-    pub(crate) fn callback(&self, name: &'static str) {
+    /// Counts a call of a driver's function. Returns how many there have been.
+    pub(crate) fn callback(&self, name: &'static str) -> u64 {
         let mut callbacks = self.callbacks.borrow_mut();
         match callbacks.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,
             None => callbacks.push((name, 1)),
         }
+        let calls = self.calls.get() + 1;
+        self.calls.set(calls);
+        calls
     }
 }
 

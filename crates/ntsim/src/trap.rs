@@ -22,6 +22,7 @@ use corosensei::{Coroutine, CoroutineResult};
 use crate::bugcheck::{BugCheck, StopCode};
 use crate::export::DISPATCH_LEVEL;
 use crate::kernel::{Kernel, kernel, try_kernel};
+use crate::mm::watch;
 use crate::sched::{ContextKind, Ended};
 use crate::stacks::Mapped;
 use crate::trace::Trace;
@@ -53,6 +54,8 @@ thread_local! {
     static RUNNING: Cell<Option<CoroutineTrapHandler<Ended>>> = const { Cell::new(None) };
     /// The context that ran was stopped, and what happened to it is being written down.
     static STOPPED: Cell<bool> = const { Cell::new(false) };
+    /// One instruction runs with watched pages open.
+    static STEPPING: Cell<bool> = const { Cell::new(false) };
     /// The scheduler's steps at the last tick, and the ticks since without one.
     static SEEN: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
 }
@@ -299,6 +302,83 @@ unsafe fn divert(
     Registers::set(machine, &new);
 }
 
+/// What a signal was for watched memory.
+enum Watching {
+    /// It was none for it.
+    Nothing,
+    /// The context goes on.
+    Goes,
+    Found(Box<watch::Finding>),
+}
+
+/// Has an access to watched memory happen, and looks at it: see [`watch`].
+///
+/// # Safety
+///
+/// The arguments are those of a handler of the `SA_SIGINFO` form, for a `SIGSEGV` or a `SIGTRAP`.
+unsafe fn watching(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    machine: &mut libc::ucontext_t,
+) -> Watching {
+    let Some(kernel) = try_kernel().filter(|kernel| kernel.config.double_fetches) else {
+        return Watching::Nothing;
+    };
+    // SAFETY: says the caller; both signals have the address, which is read of one alone.
+    let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
+    if signal == libc::SIGTRAP {
+        if code != TRAP_TRACE || !STEPPING.replace(false) {
+            return Watching::Nothing;
+        }
+        kernel.mm.watch.close();
+        Registers::set_single_step(machine, false);
+        return Watching::Goes;
+    }
+    if code == SI_KERNEL || !kernel.mm.watch.holds(address) {
+        return Watching::Nothing;
+    }
+    let registers = Registers::of(machine);
+    // SAFETY: says the caller.
+    let interrupted = unsafe { Interrupted::new(signal, info, registers) };
+    let (bytes, known) = code_at(registers.instruction_pointer);
+    let found = kernel.mm.watch.access(
+        kernel,
+        &watch::Access {
+            address,
+            instruction: registers.instruction_pointer,
+            code: &bytes[..known],
+            writes: Registers::writes(machine),
+            stack_pointer: registers.stack_pointer,
+            own_code: is_own_code(registers.instruction_pointer),
+            callers: &interrupted.callers[..interrupted.count],
+        },
+    );
+    if let Some(found) = found {
+        return Watching::Found(Box::new(found));
+    }
+    STEPPING.set(true);
+    Registers::set_single_step(machine, true);
+    Watching::Goes
+}
+
+/// As much of an instruction as can be read, and how much that is.
+fn code_at(at: usize) -> ([u8; watch::LONGEST_INSTRUCTION], usize) {
+    let mut code = [0; watch::LONGEST_INSTRUCTION];
+    if let Some(all) = read(at) {
+        return (all, code.len());
+    }
+    let known = code
+        .iter_mut()
+        .enumerate()
+        .map_while(|(offset, byte)| {
+            let [value] = read(at + offset)?;
+            *byte = value;
+            Some(())
+        })
+        .count();
+    (code, known)
+}
+
 /// Runs on the stack that [`Watch`] has set aside, or that Rust's runtime gives each of its
 /// threads.
 extern "C" fn on_fault(
@@ -308,6 +388,25 @@ extern "C" fn on_fault(
 ) {
     // SAFETY: the system calls an `SA_SIGINFO` handler with a valid `ucontext_t`.
     let machine = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    if matches!(signal, libc::SIGSEGV | libc::SIGTRAP) {
+        // SAFETY: the arguments are the handler's own.
+        match unsafe { watching(signal, info, machine) } {
+            Watching::Nothing => {}
+            Watching::Goes => return,
+            Watching::Found(finding) => {
+                let registers = Registers::of(machine);
+                if let Some((kernel, handler)) = interrupted_machine(&registers) {
+                    // SAFETY: says `interrupted_machine`.
+                    unsafe {
+                        divert(machine, handler, move || {
+                            kernel.sched.record_fault(finding.describe());
+                        });
+                    }
+                    return;
+                }
+            }
+        }
+    }
     let registers = Registers::of(machine);
     // A fault while another is written down ends the process: there is no end to it otherwise.
     if !STOPPED.get()
@@ -684,6 +783,17 @@ impl Registers {
         // alignment check.
         registers[libc::REG_EFL as usize] &= !(1 << 8 | 1 << 10 | 1 << 18);
     }
+
+    /// Has the processor trap after the next instruction, or not.
+    fn set_single_step(machine: &mut libc::ucontext_t, on: bool) {
+        let flags = &mut machine.uc_mcontext.gregs[libc::REG_EFL as usize];
+        *flags = *flags & !(1 << 8) | i64::from(on) << 8;
+    }
+
+    /// Whether a page fault was for a write.
+    fn writes(machine: &libc::ucontext_t) -> bool {
+        machine.uc_mcontext.gregs[libc::REG_ERR as usize] & 2 != 0
+    }
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -705,5 +815,13 @@ impl Registers {
         registers.regs[1] = new.x1;
         registers.regs[29] = new.x29;
         registers.regs[30] = new.lr;
+    }
+
+    /// Nothing is watched on this processor: `Machine::try_run` refuses to.
+    fn set_single_step(_machine: &mut libc::ucontext_t, _on: bool) {}
+
+    /// As above.
+    fn writes(_machine: &libc::ucontext_t) -> bool {
+        false
     }
 }

@@ -20,6 +20,7 @@ use wdk_sys_lite::{
 use crate::bugcheck::verifier_violation;
 use crate::kernel::{kernel, try_kernel};
 use crate::mm::unwritten::{self, Origin};
+use crate::mm::watch::Watched;
 use crate::mm::{self, Owner, finding};
 
 /// `IoSB` as a pool tag.
@@ -142,6 +143,8 @@ impl Drop for SystemBuffer {
 /// A user's buffer in pages of guest memory, at a random place within its first page as users'
 /// buffers are.
 pub(crate) struct UserMemory {
+    /// Goes before the pages do.
+    watched: Option<Watched>,
     pages: mm::pages::KernelPages,
     offset: usize,
     length: usize,
@@ -154,13 +157,18 @@ impl UserMemory {
         let offset = usize::try_from(kernel().sched.random(PAGE as u64 / 16)).unwrap_or(0) * 16;
         let count = (offset + data.len()).div_ceil(PAGE);
         let pages = mm::pages::allocate(count, Owner::Io).ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
-        let memory = Self {
+        let mut memory = Self {
+            watched: None,
             pages,
             offset,
             length: data.len(),
         };
         // SAFETY: `address` has `data.len()` bytes of these pages, which nobody else knows yet.
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), memory.address(), data.len()) };
+        if let Some(start) = NonNull::new(memory.address()) {
+            // SAFETY: the pages stay until the watch is over, and hold this buffer alone.
+            memory.watched = unsafe { Watched::new("a user's buffer", start, data.len()) };
+        }
         Ok(memory)
     }
 

@@ -27,6 +27,7 @@ use crate::nt_export;
 
 use super::arena::Use;
 use super::phys::{self, PAGE_SIZE};
+use super::watch::Watched;
 use super::{Owner, current_owner, finding, pool};
 
 /// The tag of MDLs in pool.
@@ -49,6 +50,10 @@ struct Record {
     locked: Option<Vec<u64>>,
     /// Where it is mapped.
     mapping: Option<usize>,
+    /// Keeps the mapping under watch.
+    watched: Option<Watched>,
+    /// Its pages are a program's.
+    user: bool,
 }
 
 /// The MDLs that the kernel has seen, by address.
@@ -135,6 +140,8 @@ fn allocate(address: PVOID, length: usize, owner: Owner) -> PMDL {
         allocated: true,
         locked: None,
         mapping: None,
+        watched: None,
+        user: false,
     };
     kernel()
         .mm
@@ -257,6 +264,8 @@ fn with_record<R>(mdl: PMDL, action: impl FnOnce(&mut Record) -> R) -> R {
         allocated: false,
         locked: None,
         mapping: None,
+        watched: None,
+        user: false,
     });
     action(record)
 }
@@ -267,7 +276,10 @@ fn with_record<R>(mdl: PMDL, action: impl FnOnce(&mut Record) -> R) -> R {
 ///
 /// `mdl` is an MDL.
 unsafe fn unmap(mdl: PMDL) {
-    let mapping = with_record(mdl, |record| record.mapping.take());
+    let mapping = with_record(mdl, |record| {
+        record.watched = None;
+        record.mapping.take()
+    });
     if let Some(start) = mapping {
         let mut arena = kernel().mm.arena.borrow_mut();
         if let Some(region) = arena.unmap(start) {
@@ -412,7 +424,7 @@ nt_export! {
     /// Locks the pages of a range and describes them.
     irql(<= DISPATCH_LEVEL) fn MmProbeAndLockPages(
         MemoryDescriptorList: PMDL,
-        _AccessMode: KPROCESSOR_MODE,
+        AccessMode: KPROCESSOR_MODE,
         Operation: LOCK_OPERATION,
     ) {
         let mdl = MemoryDescriptorList;
@@ -438,7 +450,10 @@ nt_export! {
                 (*mdl).MdlFlags |= bits(MDL_WRITE_OPERATION);
             }
         }
-        with_record(mdl, |record| record.locked = Some(frames));
+        with_record(mdl, |record| {
+            record.locked = Some(frames);
+            record.user = i32::from(AccessMode) == _MODE::UserMode;
+        });
     }
 
     /// Unlocks pages; a mapping goes with it.
@@ -522,8 +537,19 @@ nt_export! {
             }
             return std::ptr::null_mut();
         };
-        with_record(mdl, |record| record.mapping = Some(start));
         let address: PVOID = std::ptr::with_exposed_provenance_mut(start + header.ByteOffset as usize);
+        with_record(mdl, |record| {
+            record.mapping = Some(start);
+            // A driver's own MDL describes its own memory, unless it has locked a program's.
+            if writable && (record.user || !record.allocated)
+                && let Some(first) = NonNull::new(address.cast())
+            {
+                // SAFETY: the mapping stays until `unmap` takes both away.
+                record.watched = unsafe {
+                    Watched::new("memory that an MDL maps", first, header.ByteCount as usize)
+                };
+            }
+        });
         // SAFETY: as above.
         unsafe {
             (*mdl).MdlFlags |= bits(MDL_MAPPED_TO_SYSTEM_VA);

@@ -24,6 +24,7 @@ pub mod pool;
 mod pool_api;
 mod slist;
 pub(crate) mod unwritten;
+pub(crate) mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -77,6 +78,8 @@ pub mod finding {
     pub const INFORMATION_TOO_LARGE: u64 = 0x4E54_0107;
     /// Bytes that nobody has written went to user mode or to the host.
     pub const UNWRITTEN_LEAVES: u64 = 0x4E54_0108;
+    /// One callback read a byte twice that the host or a program can write.
+    pub const READ_TWICE: u64 = 0x4E54_0109;
 }
 
 /// The memory manager's state in one machine.
@@ -91,6 +94,7 @@ pub struct State {
     pub(crate) lookaside: lookaside::State,
     pub(crate) mdls: mdl::State,
     pub(crate) unwritten: unwritten::State,
+    pub(crate) watch: watch::State,
 }
 
 impl State {
@@ -108,6 +112,7 @@ impl State {
             lookaside: lookaside::State::default(),
             mdls: mdl::State::default(),
             unwritten: unwritten::State::default(),
+            watch: watch::State::default(),
         })
     }
 

@@ -38,6 +38,9 @@ const MARK: u8 = 0xF5;
 /// How many bytes that look unwritten are no chance.
 const ENOUGH: usize = 5;
 
+/// For how many places bytes that look unwritten are remembered.
+const PLACES: usize = 512;
+
 /// How many words of blocks that are gone are remembered.
 const REMEMBERED: usize = 4096;
 
@@ -95,6 +98,8 @@ pub(crate) struct State {
     order: RefCell<VecDeque<Word>>,
     /// By place and offset.
     suspects: RefCell<HashMap<u64, BTreeMap<usize, Suspect>>>,
+    /// The places, the oldest first.
+    places: RefCell<VecDeque<u64>>,
 }
 
 impl State {
@@ -225,7 +230,17 @@ fn by_place(address: usize, bytes: &[u8]) -> Option<(usize, Origin)> {
     let base = address - start;
     let bytes = &bytes[..bytes.len().min(block.length - base)];
     let mut all = state.suspects.borrow_mut();
-    let suspects = all.entry(block.origin.place).or_default();
+    let place = block.origin.place;
+    if !all.contains_key(&place) {
+        let mut places = state.places.borrow_mut();
+        places.push_back(place);
+        if places.len() > PLACES
+            && let Some(oldest) = places.pop_front()
+        {
+            all.remove(&oldest);
+        }
+    }
+    let suspects = all.entry(place).or_default();
     suspects.retain(|offset, _| {
         let at = offset.checked_sub(base).and_then(|at| bytes.get(at));
         at.is_none_or(|byte| *byte == byte_of(block.word, start + offset))

@@ -3,6 +3,7 @@
 mod behaviour;
 mod external;
 mod faults;
+mod fetches;
 mod harness;
 mod hostile;
 mod misuse;

@@ -25,6 +25,7 @@ use crate::call_driver;
 use crate::export::PASSIVE_LEVEL;
 use crate::kernel::kernel;
 use crate::mm::unwritten;
+use crate::mm::watch::Watched;
 use crate::sched::{ContextId, ContextKind};
 use crate::vmbus::behaviour::choose;
 use crate::vmbus::memory::{self, GuestPages};
@@ -74,7 +75,10 @@ impl Delivery {
         let first = unsafe { self.pages.address().add(start) };
         // SAFETY: the range was made accessible above, and nobody else refers to it.
         fill(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), length) });
+        // SAFETY: the pages are accessible until the end of this function, and hold nothing else.
+        let watched = unsafe { Watched::new("a packet's payload or reply", first, length) };
         let result = call(first);
+        drop(watched);
         // SAFETY: as above; the driver's call, and with it the driver's use, has ended.
         unsafe { first.write_bytes(SPOILED, length) };
         memory::protect(self.pages.address(), usable, false);
@@ -329,6 +333,7 @@ fn show<R>(
     call: impl FnOnce(NonNull<u8>) -> R,
 ) -> R {
     if let Some(place) = connection.input.in_place(packet)
+        && !kernel().config.double_fetches
         && choose(kernel().config.kmcl.payload_in_ring)
     {
         let result = call(place);

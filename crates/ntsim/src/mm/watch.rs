@@ -1,0 +1,338 @@
+//! Memory that the host or a program can write while a driver reads it, watched for double fetches.
+//!
+//! A driver that reads a length, checks it and reads it again may find another one. No scheduling
+//! point lies between two plain reads, so the other side's write never comes there; but that a
+//! callback reads a byte twice can be seen without a write.
+//!
+//! ```text
+//!   a read of the driver's --> the page cannot be read: SIGSEGV --> note which bytes, by whom
+//!                                                                    | open the page, trap flag on
+//!   next instruction <-- close the page, trap flag off: SIGTRAP <----- the read itself
+//! ```
+//!
+//! A copy may read a byte twice and no harm done: a copy of 7 bytes is two overlapping moves of 4.
+//! All that one call of a library's function reads counts as one read, and so do reads of one size
+//! that overlap in part, close to each other in the driver's own code.
+//!
+//! [`Config::double_fetches`](crate::Config::double_fetches) turns it on.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ptr::NonNull;
+
+use iced_x86::{Decoder, DecoderOptions, InstructionInfoFactory, OpAccess};
+
+use crate::bugcheck::{BugCheck, StopCode};
+use crate::kernel::{Kernel, kernel, try_kernel};
+use crate::sched::ContextId;
+use crate::trace::Trace;
+
+use super::phys::PAGE_SIZE;
+use super::{arena, finding};
+
+/// Instructions of one copy are not further apart than this, in bytes.
+const ONE_COPY: usize = 1024;
+
+/// The longest instruction of the processor, in bytes.
+pub(crate) const LONGEST_INSTRUCTION: usize = 15;
+
+/// Watched memory of a machine.
+#[derive(Default)]
+pub(crate) struct State {
+    regions: RefCell<Vec<Region>>,
+    copying: RefCell<Copying>,
+}
+
+/// The call of a library's function that has read last.
+#[derive(Default)]
+struct Copying {
+    number: u64,
+    /// Its stack pointer and return address; none if the driver's own code has read since.
+    call: Option<(usize, usize)>,
+    /// Which instruction has read where: one that does so again is another call's.
+    seen: BTreeSet<(usize, usize)>,
+}
+
+impl Copying {
+    /// The number of the call that reads now.
+    fn number(&mut self, call: (usize, usize), instruction: usize, address: usize) -> u64 {
+        if self.call != Some(call) || self.seen.contains(&(instruction, address)) {
+            self.number += 1;
+            self.call = Some(call);
+            self.seen.clear();
+        }
+        self.seen.insert((instruction, address));
+        self.number
+    }
+}
+
+struct Region {
+    what: &'static str,
+    start: usize,
+    /// Who has read each byte last.
+    read: Vec<Option<Read>>,
+    /// The instruction that runs may use its pages.
+    open: bool,
+}
+
+/// The callback of a driver's that runs: its context, and which call it is.
+pub(crate) type Callback = (ContextId, u64);
+
+/// One read of a driver's.
+#[derive(Clone, Copy)]
+struct Read {
+    callback: Callback,
+    start: usize,
+    length: usize,
+    instruction: usize,
+    /// The call of a library's function that reads; the driver's own code reads without one.
+    copy: Option<u64>,
+    /// The innermost instructions, to name the place.
+    places: [usize; PLACES],
+}
+
+const PLACES: usize = 12;
+
+/// What the processor was about to do.
+pub(crate) struct Access<'a> {
+    pub(crate) address: usize,
+    pub(crate) instruction: usize,
+    pub(crate) code: &'a [u8],
+    pub(crate) writes: bool,
+    pub(crate) stack_pointer: usize,
+    /// Whether the instruction is of the program itself, and not of a library.
+    pub(crate) own_code: bool,
+    pub(crate) callers: &'a [usize],
+}
+
+impl Region {
+    fn pages(&self) -> (usize, usize) {
+        let first = self.start / PAGE_SIZE * PAGE_SIZE;
+        let end = (self.start + self.read.len()).next_multiple_of(PAGE_SIZE);
+        (first, (end - first) / PAGE_SIZE)
+    }
+
+    fn holds(&self, address: usize) -> bool {
+        let (first, pages) = self.pages();
+        (first..first + pages * PAGE_SIZE).contains(&address)
+    }
+
+    fn set_open(&mut self, open: bool) {
+        let (first, pages) = self.pages();
+        self.open = open;
+        // SAFETY: whoever watches the pages vouches that they are there until it stops.
+        unsafe { arena::protect(first, pages, open) };
+    }
+
+    /// Notes a read. Returns the earlier one by the same callback, and of which byte.
+    fn note(&mut self, read: Read) -> Option<(Read, usize)> {
+        let from = read.start.saturating_sub(self.start);
+        let to = (read.start + read.length).saturating_sub(self.start);
+        let mut found = None;
+        for (offset, byte) in self.read.iter_mut().enumerate().take(to).skip(from) {
+            if let Some(earlier) = byte.replace(read)
+                && earlier.callback == read.callback
+                && !is_one_copy(&earlier, &read)
+            {
+                found.get_or_insert((earlier, offset));
+            }
+        }
+        found
+    }
+}
+
+fn is_one_copy(one: &Read, other: &Read) -> bool {
+    match (one.copy, other.copy) {
+        (None, None) => {
+            one.start != other.start
+                && one.length == other.length
+                && one.start.abs_diff(other.start) < one.length
+                && one.instruction.abs_diff(other.instruction) <= ONE_COPY
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// Keeps memory under watch.
+pub(crate) struct Watched {
+    start: usize,
+}
+
+impl Watched {
+    /// Watches `length` bytes, if the configuration asks for it and there are any.
+    ///
+    /// # Safety
+    ///
+    /// The pages stay mapped, readable and writable, until this is dropped, and nothing else that
+    /// the real system's calls are given is in them.
+    pub(crate) unsafe fn new(
+        what: &'static str,
+        start: NonNull<u8>,
+        length: usize,
+    ) -> Option<Self> {
+        let kernel = kernel();
+        if !kernel.config.double_fetches || length == 0 {
+            return None;
+        }
+        let start = start.addr().get();
+        let mut region = Region {
+            what,
+            start,
+            read: vec![None; length],
+            open: true,
+        };
+        region.set_open(false);
+        kernel.mm.watch.regions.borrow_mut().push(region);
+        Some(Self { start })
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // A machine that is thrown away takes its pages along.
+        let Some(kernel) = try_kernel() else { return };
+        let mut regions = kernel.mm.watch.regions.borrow_mut();
+        if let Some(place) = regions.iter().position(|region| region.start == self.start) {
+            regions.swap_remove(place).set_open(true);
+        }
+    }
+}
+
+impl State {
+    /// Whether an address lies in pages that are watched. Answers in a signal handler.
+    pub(crate) fn holds(&self, address: usize) -> bool {
+        self.regions
+            .try_borrow()
+            .is_ok_and(|regions| regions.iter().any(|region| region.holds(address)))
+    }
+
+    /// Notes an access, and has the instruction that runs do it. Returns what is wrong with it.
+    /// Runs in the handler of the signal that the access itself has raised: nothing but a read or a
+    /// write of watched memory was interrupted.
+    pub(crate) fn access(&self, kernel: &Kernel, access: &Access<'_>) -> Option<Finding> {
+        let mut regions = self.regions.try_borrow_mut().ok()?;
+        let region = regions
+            .iter_mut()
+            .find(|region| region.holds(access.address))?;
+        let callback = kernel.sched.current_callback();
+        let length = read_length(access);
+        let mut found = None;
+        if let Some(callback) = callback
+            && length > 0
+        {
+            let mut places = [0; PLACES];
+            for (place, at) in places.iter_mut().zip(access.callers) {
+                *place = *at;
+            }
+            let read = Read {
+                callback,
+                start: access.address,
+                length,
+                instruction: access.instruction,
+                copy: self.copy(access),
+                places,
+            };
+            found = region.note(read).map(|(earlier, offset)| Finding {
+                what: region.what,
+                offset,
+                earlier,
+                later: read,
+            });
+        }
+        region.set_open(true);
+        found
+    }
+
+    /// The call of a library's function that an access is of.
+    fn copy(&self, access: &Access<'_>) -> Option<u64> {
+        let mut copying = self.copying.try_borrow_mut().ok()?;
+        if access.own_code {
+            copying.call = None;
+            return None;
+        }
+        let call = (
+            access.stack_pointer,
+            access.callers.first().copied().unwrap_or(0),
+        );
+        Some(copying.number(call, access.instruction, access.address))
+    }
+
+    /// The instruction has run.
+    pub(crate) fn close(&self) {
+        if let Ok(mut regions) = self.regions.try_borrow_mut() {
+            for region in regions.iter_mut().filter(|region| region.open) {
+                region.set_open(false);
+            }
+        }
+    }
+}
+
+/// How many bytes the instruction reads where it faults; 0 if it only writes there.
+fn read_length(access: &Access<'_>) -> usize {
+    let instruction = Decoder::with_ip(
+        64,
+        access.code,
+        access.instruction as u64,
+        DecoderOptions::NONE,
+    )
+    .decode();
+    InstructionInfoFactory::new()
+        .info(&instruction)
+        .used_memory()
+        .iter()
+        .filter(|memory| match memory.access() {
+            OpAccess::Read | OpAccess::CondRead => !access.writes,
+            // The processor faults for the write.
+            OpAccess::ReadWrite | OpAccess::ReadCondWrite => true,
+            _ => false,
+        })
+        .map(|memory| memory.memory_size().size())
+        .max()
+        .unwrap_or(0)
+}
+
+/// A byte that one callback has read twice.
+#[derive(Clone, Copy)]
+pub(crate) struct Finding {
+    what: &'static str,
+    offset: usize,
+    earlier: Read,
+    later: Read,
+}
+
+impl Finding {
+    /// As a bug check.
+    pub(crate) fn describe(&self) -> BugCheck {
+        let kernel = kernel();
+        let trace = |read: &Read| {
+            let known = read.places.iter().take_while(|place| **place != 0).count();
+            Trace::from_addresses(read.instruction, &read.places[..known])
+        };
+        let place = |read: &Read| {
+            trace(read)
+                .origin()
+                .unwrap_or_else(|| format!("{:#x}", read.instruction))
+        };
+        BugCheck {
+            code: StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION,
+            parameters: [
+                finding::READ_TWICE,
+                self.offset as u64,
+                self.earlier.instruction as u64,
+                self.later.instruction as u64,
+            ],
+            message: format!(
+                "a double fetch: byte {} of {} was read twice by one callback, first by {}, then by {}; \
+                 it may have changed in between",
+                self.offset,
+                self.what,
+                place(&self.earlier),
+                place(&self.later)
+            ),
+            context: kernel.sched.current_name(),
+            calls: kernel.sched.current_calls(),
+            stack: Some(trace(&self.later)),
+            history: Vec::new(),
+        }
+    }
+}
