@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ntsim::kernel::kernel;
 use ntsim::{Config, Machine, Outcome, StopCode, System};
+use wdk_sys_lite::atomic::{AtomicU32, Ordering};
 
 fn order_of_two_threads(seed: u64) -> (Vec<u32>, u64) {
     let report = Machine::run(Config::with_seed(seed), |system| {
@@ -268,4 +269,70 @@ fn a_deferred_procedure_call_that_queues_itself_for_ever_is_reported() {
             system.sleep(Duration::from_millis(1));
         }
     });
+}
+
+/// Two processors of a driver's each do something twenty times, with no call into the kernel
+/// between the driver's own atomic operations.
+fn on_two_processors(seed: u64, work: fn(&AtomicU32), start: u32) -> u32 {
+    thread_local! {
+        static SHARED: AtomicU32 = const { AtomicU32::new(0) };
+        static WORK: Cell<fn(&AtomicU32)> = const { Cell::new(|_| ()) };
+    }
+    extern "C" fn callback() {
+        SHARED.with(|shared| {
+            for _ in 0..20 {
+                WORK.get()(shared);
+            }
+        });
+    }
+    Machine::run(Config::with_seed(seed), move |system| {
+        WORK.set(work);
+        SHARED.with(|shared| shared.store(start, Ordering::Relaxed));
+        let threads = [(); 2].map(|()| {
+            system.spawn("driver's thread", |_| {
+                let function = callback;
+                ntsim::call_driver!(ntsim::kernel::DriverId(1), "EvtTest", function());
+            })
+        });
+        for thread in threads {
+            thread.join();
+        }
+        SHARED.with(|shared| shared.load(Ordering::Relaxed))
+    })
+    .expect_finished()
+}
+
+#[test]
+fn a_counter_that_is_loaded_and_stored_loses_counts() {
+    let lossy = |counter: &AtomicU32| {
+        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    };
+    let whole = |counter: &AtomicU32| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    };
+    assert!((1..=20).any(|seed| on_two_processors(seed, lossy, 0) < 40));
+    assert!((1..=50).all(|seed| on_two_processors(seed, whole, 0) == 40));
+}
+
+/// One bit of the word is a flag, the others a count.
+#[test]
+fn a_state_word_that_is_loaded_changed_and_stored_loses_a_change() {
+    const STEP: u32 = 2;
+    let lossy = |word: &AtomicU32| {
+        let state = word.load(Ordering::Acquire);
+        if state & 1 != 0 {
+            word.store(state + STEP, Ordering::Release);
+        }
+    };
+    let whole = |word: &AtomicU32| {
+        let mut state = word.load(Ordering::Acquire);
+        while state & 1 != 0
+            && let Err(now) =
+                word.compare_exchange(state, state + STEP, Ordering::AcqRel, Ordering::Acquire)
+        {
+            state = now;
+        }
+    };
+    assert!((1..=20).any(|seed| on_two_processors(seed, lossy, 1) < 1 + 40 * STEP));
+    assert!((1..=50).all(|seed| on_two_processors(seed, whole, 1) == 1 + 40 * STEP));
 }

@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ntsim::StartError;
 use ntsim::trace_events::TraceSink;
 
+use crate::life::Lives;
 use crate::report::{Finding, Summary, counted, grouped};
 use crate::source::{Source, SourceError};
 use crate::target::{Shared, Target};
@@ -156,6 +157,10 @@ struct ExploreArguments {
     /// of this machine [default: one for each processor].
     #[arg(long, value_name = "N", value_parser = within(1, MOST_JOBS), allow_negative_numbers = true)]
     jobs: Option<u64>,
+    /// Looks for double fetches: bytes that the host or a program can change, and that one callback
+    /// of the driver's reads twice. Takes several times as long.
+    #[arg(long)]
+    double_fetches: bool,
 }
 
 /// A whole number within limits. The error names them; the option and the value are in front of it.
@@ -325,6 +330,7 @@ fn run_explore(arguments: &ExploreArguments) -> Result<Finding, Error> {
         seed: first,
         processors,
         jobs,
+        double_fetches,
     } = *arguments;
     if first.checked_add(seeds - 1).is_none() {
         return Err(Error::Seeds { first, seeds });
@@ -337,7 +343,11 @@ fn run_explore(arguments: &ExploreArguments) -> Result<Finding, Error> {
         counted(processors, "processor", "processors"),
         grouped(jobs)
     ))?;
-    let explored = explore::explore(first, seeds, count(processors), count(jobs))?;
+    let lives = Lives {
+        processors: count(processors),
+        double_fetches,
+    };
+    let explored = explore::explore(first, seeds, lives, count(jobs))?;
     let Some((seed, problem)) = explored.failure else {
         Place::Output.print_report(&format!(
             "{} from {first}: no bug check, no leak, no hang\n\n{}",
@@ -346,19 +356,21 @@ fn run_explore(arguments: &ExploreArguments) -> Result<Finding, Error> {
         ))?;
         return Ok(Finding::None);
     };
-    let command = explore_command(seed, processors);
+    let command = explore_command(seed, processors, double_fetches);
     Place::Output.print_report(&format!("seed {seed}: {problem}\nrepeat with: {command}\n"))?;
     Ok(Finding::Some)
 }
 
 /// What the events of all lives met, as a table.
 fn meetings(meetings: &explore::Meetings) -> String {
-    let mut table =
-        String::from("event               times   requests on their way   median    most\n");
+    let mut table = String::from(
+        "event               times   requests on their way   least   median    most\n",
+    );
     for explore::Meeting {
         event,
         times,
         met,
+        least,
         median,
         most,
     } in meetings.each()
@@ -367,7 +379,7 @@ fn meetings(meetings: &explore::Meetings) -> String {
         let met = format!("{met} ({share} %)");
         let _ = writeln!(
             table,
-            "{:<16} {times:>8}   {met:>21}   {median:>6}  {most:>6}",
+            "{:<16} {times:>8}   {met:>21}   {least:>5}   {median:>6}  {most:>6}",
             event.name(),
         );
     }
@@ -375,8 +387,13 @@ fn meetings(meetings: &explore::Meetings) -> String {
 }
 
 /// The command that repeats one seed.
-fn explore_command(seed: u64, processors: u64) -> String {
-    format!("cargo sim explore --seed {seed} --seeds 1 --processors {processors}")
+fn explore_command(seed: u64, processors: u64, double_fetches: bool) -> String {
+    let switch = if double_fetches {
+        " --double-fetches"
+    } else {
+        ""
+    };
+    format!("cargo sim explore --seed {seed} --seeds 1 --processors {processors}{switch}")
 }
 
 impl TransferArguments {
@@ -621,7 +638,7 @@ mod tests {
 
     #[test]
     fn the_command_that_repeats_a_seed_has_all_that_matters() {
-        let words = words(&explore_command(77, 4));
+        let words = words(&explore_command(77, 4, true));
         let cli = parse(&words.iter().map(String::as_str).collect::<Vec<_>>());
         let Some(Command::Explore(arguments)) = cli.command else {
             panic!("{words:?}");
@@ -630,6 +647,7 @@ mod tests {
             (arguments.seed, arguments.seeds, arguments.processors),
             (77, 1, 4)
         );
+        assert!(arguments.double_fetches);
     }
 
     fn summary(end: End, bug_check: Option<&str>) -> Summary {

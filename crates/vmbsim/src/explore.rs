@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use ntsim::{Machine, Outcome, StartError};
 
-use crate::life::{self, Event, Met};
+use crate::life::{self, Event, Lives, Met};
 
 /// Scheduling steps after which a life counts as endless; a usual one takes some ten thousand.
 const MAXIMUM_STEPS: u64 = 5_000_000;
@@ -34,6 +34,8 @@ pub struct Meeting {
     pub times: usize,
     /// How often requests were on their way.
     pub met: usize,
+    /// The least, of those times.
+    pub least: usize,
     /// The median of how many, of those times.
     pub median: usize,
     /// The most.
@@ -56,6 +58,7 @@ impl Meetings {
                 event: *event,
                 times: requests.len(),
                 met: met.len(),
+                least: met.first().copied().unwrap_or(0),
                 median: met.get(met.len() / 2).copied().unwrap_or(0),
                 most: met.last().copied().unwrap_or(0),
             }
@@ -75,7 +78,7 @@ impl Meetings {
 pub fn explore(
     first: u64,
     seeds: u64,
-    processors: NonZeroUsize,
+    lives: Lives,
     jobs: NonZeroUsize,
 ) -> Result<Explored, StartError> {
     let bar = ProgressBar::new(seeds).with_style(
@@ -84,7 +87,7 @@ pub fn explore(
     );
     let meetings = Mutex::new(Meetings::default());
     let failure = lowest(seeds, jobs, |index| {
-        let problem = match life(first + index, processors) {
+        let problem = match life(first + index, lives) {
             Ok(Ok(met)) => {
                 if let Ok(mut meetings) = meetings.lock() {
                     meetings.add(&met);
@@ -141,8 +144,8 @@ fn lowest<P: Send>(
 }
 
 /// One life: what its events met, or what was wrong.
-fn life(seed: u64, processors: NonZeroUsize) -> Result<Result<Vec<Met>, String>, StartError> {
-    let config = life::config(seed, processors, MAXIMUM_STEPS);
+fn life(seed: u64, lives: Lives) -> Result<Result<Vec<Met>, String>, StartError> {
+    let config = life::config(seed, lives, MAXIMUM_STEPS);
     Ok(match Machine::try_run(config, life::live)?.outcome {
         Outcome::Finished(result) => result,
         Outcome::BugCheck(check) => Err(format!("{check:?}")),

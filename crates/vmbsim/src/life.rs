@@ -107,14 +107,24 @@ struct Plan {
     events: Vec<(u64, Event)>,
 }
 
+/// What all lives have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Lives {
+    /// The guest's.
+    pub processors: NonZeroUsize,
+    /// Whether double fetches are looked for.
+    pub double_fetches: bool,
+}
+
 /// The configuration of a life: the seed decides all of it.
-pub fn config(seed: u64, processors: NonZeroUsize, max_steps: u64) -> Config {
+pub fn config(seed: u64, lives: Lives, max_steps: u64) -> Config {
     let mut rng = fastrand::Rng::with_seed(seed);
     // In one life of four a call that can fail does: most of them while messages flow.
     let fail_call = (rng.u8(..4) == 0).then(|| FailCall::Number(rng.u64(20..1500)));
     Config {
         seed,
-        processors,
+        processors: lives.processors,
+        double_fetches: lives.double_fetches,
         max_steps: Some(max_steps),
         fail_call,
         ..Config::default()

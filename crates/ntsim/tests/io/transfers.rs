@@ -123,6 +123,53 @@ fn the_driver_reads_the_second_buffer_of_an_in_direct_control() {
     );
 }
 
+/// A program can write its buffer while the driver reads it, if the buffer is not copied.
+#[test]
+fn a_users_pages_that_are_read_twice_are_a_double_fetch() {
+    for (method, times, found) in [
+        (METHOD_IN_DIRECT, 1, false),
+        (METHOD_IN_DIRECT, 2, true),
+        (METHOD_BUFFERED, 2, false),
+    ] {
+        let config = Config {
+            double_fetches: true,
+            ..Config::default()
+        };
+        let report = crate::harness::run_with(
+            config,
+            move || {
+                default_queue(queue_config(PARALLEL));
+                on("control", move |_, request, _| {
+                    let bytes = output(request, 1).expect("the second buffer");
+                    for _ in 0..times {
+                        std::hint::black_box(bytes.to_vec());
+                    }
+                    bytes.fill(2);
+                    complete_with(request, STATUS_SUCCESS, 5);
+                });
+            },
+            move |bench| {
+                bench.process(move |process| {
+                    let file = process.open(&crate::harness::INTERFACE).expect("opens");
+                    let pending = file.start_ioctl_with(code(method), &[1; 5], vec![1; 5]);
+                    assert_eq!(pending.map(|pending| pending.wait().information), Ok(5));
+                });
+            },
+        );
+        if found {
+            let check = report.expect_bug_check();
+            assert_eq!(
+                check.parameters[0],
+                ntsim::mm::finding::READ_TWICE,
+                "{check}"
+            );
+            assert!(check.message.contains("a user's buffer"), "{check}");
+        } else {
+            report.expect_finished();
+        }
+    }
+}
+
 #[test]
 fn data_comes_back_after_a_warning_and_not_after_an_error() {
     works(

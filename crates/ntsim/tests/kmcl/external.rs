@@ -287,6 +287,11 @@ fn map(mdl: PMDL) -> *mut u8 {
 }
 
 fn external_test(fixture: &Fixture<'_>, unmaps: bool) {
+    external_test_of(fixture, unmaps, 1);
+}
+
+/// The driver maps a packet's external data, and reads it so many times.
+fn external_test_of(fixture: &Fixture<'_>, unmaps: bool, times: usize) {
     let memory = pages(1);
     // SAFETY: the range is in the page.
     unsafe {
@@ -297,6 +302,7 @@ fn external_test(fixture: &Fixture<'_>, unmaps: bool) {
     };
     set_hooks(|hooks| {
         hooks.packet = Some(Rc::new(move |packet, payload, flags| {
+            let payload = payload.to_vec();
             if payload.starts_with(b"done") {
                 assert_eq!(flags, 0);
                 kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
@@ -312,8 +318,10 @@ fn external_test(fixture: &Fixture<'_>, unmaps: bool) {
             }
             assert_eq!(status, STATUS_SUCCESS);
             let address = map(mdl);
-            // SAFETY: mapped just now, five bytes long.
-            assert_eq!(unsafe { std::slice::from_raw_parts(address, 5) }, b"bytes");
+            for _ in 0..times {
+                // SAFETY: mapped just now, five bytes long.
+                assert_eq!(unsafe { std::slice::from_raw_parts(address, 5) }, b"bytes");
+            }
             if unmaps {
                 // SAFETY: mapped above.
                 unsafe { ntsim::mm::mdl::MmUnmapLockedPages(address.cast(), mdl) };
@@ -341,6 +349,37 @@ fn external_data_of_an_incoming_packet_is_an_mdl_perhaps_after_status_pending() 
                 fixture.finish();
             },
         );
+    }
+}
+
+/// The host can write its external data while the guest reads it.
+#[test]
+fn external_data_that_is_read_twice_is_a_double_fetch() {
+    for (times, found) in [(1, false), (2, true)] {
+        let config = Config {
+            double_fetches: true,
+            ..Config::default()
+        };
+        let report = machine(
+            config,
+            Offer::new(TYPE, INSTANCE),
+            sends_external,
+            move |fixture| {
+                external_test_of(&fixture, true, times);
+                fixture.finish();
+            },
+        );
+        if found {
+            let check = report.expect_bug_check();
+            assert_eq!(
+                check.parameters[0],
+                ntsim::mm::finding::READ_TWICE,
+                "{check}"
+            );
+            assert!(check.message.contains("an MDL maps"), "{check}");
+        } else {
+            report.expect_finished();
+        }
     }
 }
 

@@ -59,9 +59,9 @@ fn assert_found(result: Result<(), Box<BugCheck>>, bytes: std::ops::Range<u64>) 
 }
 
 fn length(payload: &[u8]) -> usize {
-    // SAFETY: in the payload, which is aligned as a packet is.
-    let length = unsafe { payload.as_ptr().cast::<u32>().read_volatile() };
-    length as usize
+    // SAFETY: in the payload; an array of bytes has no alignment.
+    let length = unsafe { payload.as_ptr().cast::<[u8; 4]>().read_volatile() };
+    u32::from_le_bytes(length) as usize
 }
 
 #[test]

@@ -8,9 +8,10 @@ use kmcl_sys::VMBUS_CHANNEL_FORMAT_FLAG_WAIT_FOR_COMPLETION as WAIT;
 use kmcl_sys::{VMBPACKET, VMBUS_CHANNEL_FORMAT_FLAG_PAGED_BUFFER as PAGED};
 use ntsim::export::DISPATCH_LEVEL;
 use ntsim::kernel::kernel;
-use ntsim::vmbus::{HostChannel, Offer, backends};
+use ntsim::vmbus::{HostChannel, KmclBehaviour, Offer, backends};
 use ntsim::{Config, Outcome, StopCode};
-use wdk_sys_lite::{STATUS_SUCCESS, STATUS_UNSUCCESSFUL};
+use wdk_sys_lite::ntddk::{KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
+use wdk_sys_lite::{KSPIN_LOCK, STATUS_SUCCESS, STATUS_UNSUCCESSFUL};
 
 use crate::harness::{
     Fixture, INSTANCE, TYPE, breaks, driver, header, machine, note, on_completion, query, send,
@@ -859,28 +860,73 @@ fn a_message_that_was_never_written_does_not_go_to_the_host() {
     }
 }
 
+/// A spin lock for tests that hold it over a call.
+#[derive(Clone, Copy)]
+struct Lock(*mut KSPIN_LOCK);
+
+// SAFETY: a spin lock is for any thread and processor.
+unsafe impl Send for Lock {}
+
+impl Lock {
+    fn new() -> Self {
+        Self(Box::into_raw(Box::new(0)))
+    }
+
+    fn held<R>(self, call: impl FnOnce() -> R) -> R {
+        // SAFETY: the lock is initialised (zero), and is never freed; what is wrong with its use
+        // is what the test is about.
+        let irql = unsafe { KeAcquireSpinLockRaiseToDpc(self.0) };
+        let result = call();
+        // SAFETY: acquired above, at the level that is given back.
+        unsafe { KeReleaseSpinLock(self.0, irql) };
+        result
+    }
+}
+
+/// A packet may be completed before its send returns: a lock that the completion routine takes is
+/// not held over a send.
+#[test]
+fn a_send_under_a_lock_of_the_completion_routine_is_found() {
+    for inside in [true, false] {
+        let config = Config {
+            kmcl: KmclBehaviour {
+                completes_inside_send: Some(inside),
+                ..KmclBehaviour::default()
+            },
+            ..Config::default()
+        };
+        let offer = Offer::new(TYPE, INSTANCE);
+        let report = machine(config, offer, backends::echo, |fixture| {
+            let lock = Lock::new();
+            set_hooks(|hooks| {
+                hooks.completion = Some(Rc::new(move |packet, _, _| {
+                    lock.held(|| ());
+                    kmcl!(VmbPacketFree(packet));
+                }));
+            });
+            fixture.open();
+            driver(|| {
+                let packet = kmcl!(VmbPacketAllocate(fixture.channel));
+                kmcl!(VmbPacketSetCompletionRoutine(packet, Some(on_completion)));
+                let status = lock.held(|| send(packet, b"a message", 0));
+                assert_eq!(status, STATUS_SUCCESS);
+            });
+            fixture.system.sleep(Duration::from_millis(1));
+            fixture.finish();
+        });
+        if inside {
+            let check = report.expect_bug_check();
+            assert_eq!(check.code, StopCode::SPIN_LOCK_ALREADY_OWNED, "{check}");
+        } else {
+            report.expect_finished();
+        }
+    }
+}
+
 /// No text says that the next packet is not delivered inside `VmbChannelPacketComplete`: a driver
 /// that completes under a lock that its process-packet callback takes can deadlock.
 #[test]
 fn a_completion_under_a_lock_of_the_process_packet_callback_is_found() {
-    use ntsim::vmbus::KmclBehaviour;
-    use wdk_sys_lite::KSPIN_LOCK;
-    use wdk_sys_lite::ntddk::{KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
-
-    struct Lock(std::cell::UnsafeCell<KSPIN_LOCK>);
-    // SAFETY: a spin lock is made to be shared.
-    unsafe impl Sync for Lock {}
-    static LOCK: Lock = Lock(std::cell::UnsafeCell::new(0));
-
-    fn locked<R>(run: impl FnOnce() -> R) -> R {
-        // SAFETY: a static lock, released below.
-        let old = unsafe { KeAcquireSpinLockRaiseToDpc(LOCK.0.get()) };
-        let result = run();
-        // SAFETY: acquired above.
-        unsafe { KeReleaseSpinLock(LOCK.0.get(), old) };
-        result
-    }
-
     for inside in [true, false] {
         let config = Config {
             kmcl: KmclBehaviour {
@@ -898,13 +944,12 @@ fn a_completion_under_a_lock_of_the_process_packet_callback_is_found() {
             }
         };
         let report = machine(config, Offer::new(TYPE, INSTANCE), talkative, |fixture| {
-            // SAFETY: nobody uses it now, and an earlier machine may have left it held.
-            unsafe { LOCK.0.get().write(0) };
+            let lock = Lock::new();
             let kept = Rc::new(std::cell::RefCell::new(Vec::new()));
             let packets = Rc::clone(&kept);
             set_hooks(|hooks| {
                 hooks.packet = Some(Rc::new(move |packet, _, _| {
-                    locked(|| packets.borrow_mut().push(packet));
+                    lock.held(|| packets.borrow_mut().push(packet));
                     note("kept");
                 }));
             });
@@ -913,7 +958,7 @@ fn a_completion_under_a_lock_of_the_process_packet_callback_is_found() {
             for number in 1..=4 {
                 crate::harness::wait_for_times(fixture.system, "kept", number);
                 let packet = kept.borrow_mut().pop().expect("a packet");
-                driver(|| locked(|| kmcl!(VmbChannelPacketComplete(packet, NULL, 0))));
+                driver(|| lock.held(|| kmcl!(VmbChannelPacketComplete(packet, NULL, 0))));
             }
             fixture.finish();
         });
