@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use wdk_sys_lite::{
     NTSTATUS, PCUNICODE_STRING, PUNICODE_STRING, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, ULONG, WDFCOLLECTION, WDFOBJECT, WDFSTRING,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, ULONG, WDFCOLLECTION,
+    WDFOBJECT, WDFSTRING,
 };
 
 use crate::driver::CountedString;
@@ -81,7 +82,7 @@ nt_export! { table
         let collection = object::of(collection, Kind::Collection).body::<Collection>();
         let item = object::any(item);
         if kernel().should_fail() {
-            return STATUS_INSUFFICIENT_RESOURCES;
+            return STATUS_UNSUCCESSFUL;
         }
         object::reference(&item);
         collection.0.borrow_mut().push(item);

@@ -5,6 +5,7 @@
 //! `AutomaticSerialization` it runs under the lock of its parent.
 
 use std::cell::{Cell, RefCell};
+use std::mem::offset_of;
 use std::rc::{Rc, Weak};
 
 use wdk_sys_lite::{
@@ -145,22 +146,29 @@ impl Deferred {
         }
     }
 
-    /// Takes back what has not begun; true if there was something.
+    /// Takes back what is queued and has not begun; true if there was something.
     fn cancel(&self) -> bool {
-        let timer = self
-            .timer
-            .take()
-            .is_some_and(|timer| kernel().sched.cancel_timer(timer));
         let queued = self.queued.replace(0) > 0;
         self.generation.set(self.generation.get().wrapping_add(1));
         kernel().sched.wake(self.key);
-        timer || queued
+        queued
+    }
+
+    /// Takes a timer's next run back; true if there was one. What it has queued already runs.
+    fn cancel_timer(&self) -> bool {
+        self.timer
+            .take()
+            .is_some_and(|timer| kernel().sched.cancel_timer(timer))
+    }
+
+    fn runs_here(&self) -> bool {
+        self.running.borrow().contains(&kernel().sched.current().id)
     }
 
     /// Waits until nothing is queued or running. From within the callback itself that would be for
     /// ever.
     fn wait(&self, what: &str) {
-        if self.running.borrow().contains(&kernel().sched.current().id) {
+        if self.runs_here() {
             verifier_break(format!(
                 "{what} was called from the callback that it waits for"
             ));
@@ -173,18 +181,18 @@ impl Deferred {
     /// Stops a timer and waits for its callback, which cannot start it again meanwhile. True if
     /// it was running, or would run but for this.
     fn stop_and_wait(&self) -> bool {
-        if kernel().sched.current().irql() > PASSIVE_LEVEL {
-            verifier_break("WdfTimerStop with Wait was called above PASSIVE_LEVEL");
+        if is_too_high("WdfTimerStop with Wait") {
+            return false;
+        }
+        if self.runs_here() {
+            verifier_break("WdfTimerStop was called from the callback that it waits for");
             return false;
         }
         if self.stopping.replace(self.stopping.get() + 1) > 0 {
             verifier_break("WdfTimerStop with Wait was called while another call waits");
         }
         self.start_ignored.set(false);
-        let mut running = self.cancel();
-        self.wait("WdfTimerStop");
-        // A start that was under way when the stop began.
-        running |= self.cancel();
+        let running = self.cancel_timer();
         self.wait("WdfTimerStop");
         self.stopping.set(self.stopping.get() - 1);
         running | self.start_ignored.replace(false)
@@ -224,8 +232,20 @@ impl Body for Deferred {
             }
             return;
         }
-        // The others need not begin. Deletion from the callback itself is allowed: there is nothing
-        // to wait for then.
+        if self.name == TIMER {
+            self.cancel_timer();
+            if self.passive {
+                if self.runs_here() {
+                    verifier_break("a timer was deleted from its own callback: a deadlock");
+                }
+                kernel().sched.wait_until(self.key, || {
+                    self.queued.get() == 0 && self.running.borrow().is_empty()
+                });
+                return;
+            }
+        }
+        // The others need not begin. Deletion from a callback at DISPATCH_LEVEL is allowed: a work
+        // item of the framework's waits for its end.
         self.cancel();
         kernel().sched.wait_until(self.key, || {
             self.queued.get() == 0 && self.running.borrow().iter().all(|id| *id == current)
@@ -233,9 +253,48 @@ impl Body for Deferred {
     }
 }
 
+/// Whether a function that waits is called above `PASSIVE_LEVEL`, where the framework's verifier
+/// stops the driver.
+fn is_too_high(function: &str) -> bool {
+    let found = kernel().config.verifier && kernel().sched.current().irql() > PASSIVE_LEVEL;
+    if found {
+        verifier_break(format!("{function} was called above PASSIVE_LEVEL"));
+    }
+    found
+}
+
 const TIMER: &str = "EvtTimerFunc";
 const DPC: &str = "EvtDpcFunc";
 const WORK_ITEM: &str = "EvtWorkItem";
+
+/// A timer's configuration, which earlier versions of the framework's headers have shorter: without
+/// the resolution, and before that without the tolerable delay. None if its length is of no version.
+///
+/// # Safety
+///
+/// It may be read as far as its `Size` says.
+unsafe fn timer_config(config: PWDF_TIMER_CONFIG) -> Option<WDF_TIMER_CONFIG> {
+    let mut known = WDF_TIMER_CONFIG::default();
+    // SAFETY: every version begins with its size, says the caller.
+    let size = unsafe { (&raw const (*config).Size).read() } as usize;
+    let versions = [
+        offset_of!(WDF_TIMER_CONFIG, TolerableDelay),
+        offset_of!(WDF_TIMER_CONFIG, UseHighResolutionTimer),
+        size_of::<WDF_TIMER_CONFIG>(),
+    ];
+    if !versions.contains(&size) {
+        return None;
+    }
+    // SAFETY: so many bytes may be read, says the caller, and `known` has as many or more. Zero is a
+    // value of each member that is missing.
+    unsafe {
+        (&raw mut known)
+            .cast::<u8>()
+            .copy_from_nonoverlapping(config.cast(), size);
+    }
+    known.Size = ULONG::try_from(size_of::<WDF_TIMER_CONFIG>()).unwrap_or(ULONG::MAX);
+    Some(known)
+}
 
 /// The lock of the parent of a timer, DPC or work item.
 fn serialization_lock(object: &Rc<Object>) -> Option<Rc<CallbackLock>> {
@@ -258,7 +317,8 @@ fn create(
     if size.0 as usize != size.1 {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    if deferred.callback.is_none() {
+    // A timer or a DPC object without one does nothing.
+    if deferred.callback.is_none() && kind == Kind::WorkItem {
         return STATUS_INVALID_PARAMETER;
     }
     // SAFETY: null or attributes that the driver vouches for by calling.
@@ -284,6 +344,9 @@ fn create(
         && let Some(lock) = lock::callback_lock(&parent)
         && lock.is_passive() != deferred.passive
     {
+        verifier_break(format!(
+            "{function}: callbacks at different levels cannot be serialised; turn AutomaticSerialization off"
+        ));
         return status::WDF_INCOMPATIBLE_EXECUTION_LEVEL;
     }
     if kernel().should_fail() {
@@ -322,7 +385,9 @@ nt_export! { table
     ) -> NTSTATUS {
         require("WdfTimerCreate", "Config", config.is_null());
         // SAFETY: not null, and the driver vouches for it by calling.
-        let config = unsafe { config.read() };
+        let Some(config) = (unsafe { timer_config(config) }) else {
+            return STATUS_INFO_LENGTH_MISMATCH;
+        };
         let mut deferred = Deferred::new(TIMER, config.EvtTimerFunc, false, config.AutomaticSerialization != 0);
         if config.Period > i32::MAX.cast_unsigned()
             || config.TolerableDelay > 0 && config.UseHighResolutionTimer != 0
@@ -331,8 +396,7 @@ nt_export! { table
         }
         deferred.period = u64::from(config.Period) * 1_000_000;
         deferred.high_resolution = config.UseHighResolutionTimer != 0;
-        let size = (config.Size, size_of::<WDF_TIMER_CONFIG>());
-        create("WdfTimerCreate", Kind::Timer, size, attributes, timer, deferred)
+        create("WdfTimerCreate", Kind::Timer, (config.Size, size_of::<WDF_TIMER_CONFIG>()), attributes, timer, deferred)
     }
 
     /// Starts a timer, in units of 100 ns, negative if relative; true if it was already running.
@@ -359,7 +423,7 @@ nt_export! { table
     /// Stops a timer; true if it was running. Waiting for its callback needs `PASSIVE_LEVEL`.
     irql(<= DISPATCH_LEVEL) fn WdfTimerStop(_globals: PWDF_DRIVER_GLOBALS, timer: WDFTIMER, wait: BOOLEAN) -> BOOLEAN {
         let timer = body(timer, Kind::Timer);
-        BOOLEAN::from(if wait == 0 { timer.cancel() } else { timer.stop_and_wait() })
+        BOOLEAN::from(if wait == 0 { timer.cancel_timer() } else { timer.stop_and_wait() })
     }
 
     /// The object that a timer was made for.
@@ -396,12 +460,11 @@ nt_export! { table
     /// `PASSIVE_LEVEL`.
     irql(any) fn WdfDpcCancel(_globals: PWDF_DRIVER_GLOBALS, dpc: WDFDPC, wait: BOOLEAN) -> BOOLEAN {
         let dpc = body(dpc, Kind::Dpc);
-        if wait != 0 && kernel().sched.current().irql() > PASSIVE_LEVEL {
-            verifier_break("WdfDpcCancel with Wait was called above PASSIVE_LEVEL");
+        if wait != 0 && is_too_high("WdfDpcCancel with Wait") {
             return 0;
         }
         let queued = dpc.cancel();
-        if wait != 0 {
+        if wait != 0 && !queued {
             dpc.wait("WdfDpcCancel");
         }
         BOOLEAN::from(queued)

@@ -330,7 +330,7 @@ nt_export! { table
     }
 
     /// Names the class whose security settings apply.
-    irql(== PASSIVE_LEVEL) fn WdfDeviceInitSetDeviceClass(
+    irql(<= DISPATCH_LEVEL) fn WdfDeviceInitSetDeviceClass(
         _globals: PWDF_DRIVER_GLOBALS,
         init: PWDFDEVICE_INIT,
         class: *const GUID,

@@ -11,7 +11,7 @@ use wdk_sys_lite::{
 
 use crate::bugcheck::{StopCode, bug_check};
 use crate::export::{DISPATCH_LEVEL, Irql, PASSIVE_LEVEL};
-use crate::kernel::kernel;
+use crate::kernel::{kernel, try_kernel};
 use crate::nt_export;
 use crate::sched::{ContextId, Key, Wake};
 
@@ -173,8 +173,13 @@ impl CallbackLock {
         }
         match &self.0 {
             Either::Spin(lock) => {
+                // The kernel's lock is inside, and lock order tracking sees it.
+                let address = std::ptr::from_ref(lock).addr();
+                crate::ke::spinlock::note_order(address);
                 lock.acquire();
+                crate::ke::spinlock::note_held(address);
                 let result = callback();
+                crate::ke::spinlock::note_released(address);
                 lock.release();
                 result
             }
@@ -184,6 +189,17 @@ impl CallbackLock {
                 lock.release();
                 result
             }
+        }
+    }
+}
+
+impl Drop for CallbackLock {
+    fn drop(&mut self) {
+        // A machine that is thrown away takes its locks along.
+        if let Either::Spin(lock) = &self.0
+            && try_kernel().is_some()
+        {
+            crate::ke::spinlock::forget(std::ptr::from_ref(lock).addr());
         }
     }
 }
