@@ -49,6 +49,8 @@ nt_export! { table
         collection: *mut WDFCOLLECTION,
     ) -> NTSTATUS {
         require("WdfCollectionCreate", "Collection", collection.is_null());
+        // SAFETY: not null; the caller gets null unless the object is made.
+        unsafe { collection.write(std::ptr::null_mut()) };
         let (driver, parent) = caller();
         // SAFETY: null or attributes that the driver vouches for by calling.
         let created = unsafe { Attributes::read(Kind::Collection, attributes) }.and_then(|attributes| {

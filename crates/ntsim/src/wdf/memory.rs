@@ -11,6 +11,7 @@ use wdk_sys_lite::{
 };
 
 use crate::bugcheck::verifier_violation;
+use crate::export::PASSIVE_LEVEL;
 use crate::kernel::{DriverId, kernel};
 use crate::mm::unwritten::{self, Origin};
 use crate::nt_export;
@@ -19,7 +20,7 @@ use crate::trace::Trace;
 use super::object::{self, Attributes, Body, Kind, Object};
 use super::store;
 use super::table::wdf_functions;
-use super::{caller, require};
+use super::{caller, require, verifier_break};
 
 /// A memory object's buffer.
 pub struct Memory {
@@ -79,19 +80,41 @@ pub fn preallocated(
     object::create(Kind::Memory, driver, attributes, parent, Rc::new(memory))
 }
 
-/// Checks a pool type as the framework has Driver Verifier check it, and gives the tag: the driver's
-/// own for 0, which are the first letters of its service's name.
-fn checked_pool(driver: DriverId, pool_type: POOL_TYPE, tag: ULONG) -> ULONG {
-    let tag = if tag == 0 {
-        let name = crate::driver::name_of(driver);
-        let mut letters = [b' '; 4];
-        for (letter, byte) in letters.iter_mut().zip(name.bytes()) {
-            *letter = byte;
+/// The tag of what a driver allocates without one: its configuration's, unless that is the kits'
+/// example; else the first letters of its service's name behind `WDF`, if there are three; else the
+/// framework's.
+fn own_tag(driver: DriverId) -> ULONG {
+    const EXAMPLE: ULONG = ULONG::from_le_bytes(*b"Ddk ");
+    let config = crate::driver::by_id(driver).and_then(|driver| driver.config.get());
+    if let Some(tag) = config.map(|config| config.DriverPoolTag)
+        && tag != 0
+        && tag != EXAMPLE
+    {
+        return tag;
+    }
+    let name = crate::driver::name_of(driver);
+    let name = match name.as_bytes() {
+        [first, second, third, rest @ ..]
+            if [first, second, third].map(u8::to_ascii_lowercase) == *b"wdf" =>
+        {
+            rest
         }
-        ULONG::from_le_bytes(letters)
-    } else {
-        tag
+        all => all,
     };
+    if name.len() < 3 {
+        return store::TAG;
+    }
+    let mut letters = [0; 4];
+    for (letter, byte) in letters.iter_mut().zip(name) {
+        *letter = *byte;
+    }
+    ULONG::from_le_bytes(letters)
+}
+
+/// Checks a pool type as the framework has Driver Verifier check it, and gives the tag: the driver's
+/// own for 0.
+fn checked_pool(driver: DriverId, pool_type: POOL_TYPE, tag: ULONG) -> ULONG {
+    let tag = if tag == 0 { own_tag(driver) } else { tag };
     if pool_type == _POOL_TYPE::NonPagedPool {
         verifier_violation(
             [
@@ -282,7 +305,20 @@ nt_export! { table
             Attributes::read(Kind::Lookaside, attributes)
                 .and_then(|own| Ok((own, Attributes::read(Kind::Memory, memory_attributes)?)))
         };
+        // SAFETY: as above; the caller gets null unless the list is made.
+        unsafe { lookaside.write(std::ptr::null_mut()) };
         let created = read.and_then(|(own, attributes)| {
+            if pool_type & 1 == _POOL_TYPE::PagedPool {
+                if kernel().config.verifier && kernel().sched.current().irql() > PASSIVE_LEVEL {
+                    verifier_break("WdfLookasideListCreate was called for paged pool above PASSIVE_LEVEL");
+                }
+                let device = |attributes: &Attributes| attributes.parent()?.ancestor(Kind::Device);
+                if let (Some(of_list), Some(of_memory)) = (device(&own), device(&attributes))
+                    && !Rc::ptr_eq(&of_list, &of_memory)
+                {
+                    return Err(STATUS_INVALID_PARAMETER);
+                }
+            }
             if kernel().should_fail() {
                 return Err(STATUS_INSUFFICIENT_RESOURCES);
             }
@@ -308,6 +344,8 @@ nt_export! { table
         memory: *mut WDFMEMORY,
     ) -> NTSTATUS {
         require("WdfMemoryCreateFromLookaside", "Memory", memory.is_null());
+        // SAFETY: not null; the caller gets null unless the object is made.
+        unsafe { memory.write(std::ptr::null_mut()) };
         let list = object::of(lookaside, Kind::Lookaside).body::<Lookaside>();
         if kernel().should_fail() {
             return STATUS_INSUFFICIENT_RESOURCES;

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use crate::mm::{Owner, pool};
 
 /// `FxDr`, as in KMDF's own allocations for drivers.
-const TAG: u32 = u32::from_le_bytes(*b"FxDr");
+pub(super) const TAG: u32 = u32::from_le_bytes(*b"FxDr");
 
 /// Zeroed memory; none when there is no more.
 pub(crate) fn allocate(bytes: usize, paged: bool) -> Option<NonNull<u8>> {

@@ -1,12 +1,16 @@
 //! Memory, lookaside lists, collections, strings and registry keys.
 
-use ntsim::StopCode;
+use ntsim::kernel::kernel;
+use ntsim::{Config, DriverImage, Machine, StopCode};
 use wdk_sys_lite::{
-    _POOL_TYPE, KEY_READ, KEY_SET_VALUE, NTSTATUS, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER,
-    STATUS_OBJECT_NAME_NOT_FOUND, UNICODE_STRING, WDFOBJECT, call_unsafe_wdf_function_binding,
+    _POOL_TYPE, KEY_READ, KEY_SET_VALUE, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT,
+    STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND, UNICODE_STRING,
+    WDF_DRIVER_CONFIG, WDFOBJECT, call_unsafe_wdf_function_binding,
 };
 
-use crate::harness::{attributes, create_object, driver_breaks, in_driver};
+use crate::harness::{
+    attributes, create_driver, create_object, driver_breaks, image, in_driver, size_in_u32,
+};
 
 struct Text {
     _units: Vec<u16>,
@@ -117,6 +121,100 @@ fn a_memory_object_that_is_left_is_reported_with_its_tag() {
         });
         assert!(check.message.contains(named), "{check}");
     }
+}
+
+/// Without a tag of its own a driver's memory has its configuration's, else its service's name behind
+/// `WDF`, else the framework's (`core/fxdriverapi.cpp`, `WdfDriverCreate`; `core/fxdriver.cpp`,
+/// `_InitializeTag`).
+#[test]
+fn a_drivers_own_tag_is_its_configurations_or_of_its_name() {
+    thread_local! {
+        static TAG: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+    unsafe extern "system" fn entry(driver: PDRIVER_OBJECT, path: PCUNICODE_STRING) -> NTSTATUS {
+        let config = WDF_DRIVER_CONFIG {
+            Size: size_in_u32::<WDF_DRIVER_CONFIG>(),
+            DriverPoolTag: TAG.get(),
+            ..WDF_DRIVER_CONFIG::default()
+        };
+        let mut memory = std::ptr::null_mut();
+        // SAFETY: DriverEntry's own arguments, and a local place for the handle, whose reference is
+        // never given back.
+        unsafe {
+            assert_eq!(create_driver(driver, path, config), 0);
+            let status = call_unsafe_wdf_function_binding!(
+                WdfMemoryCreate,
+                std::ptr::null_mut(),
+                _POOL_TYPE::NonPagedPoolNx,
+                0,
+                100,
+                &raw mut memory,
+                std::ptr::null_mut()
+            );
+            assert_eq!(status, 0);
+            call_unsafe_wdf_function_binding!(
+                WdfObjectReferenceActual,
+                memory,
+                std::ptr::null_mut(),
+                0,
+                std::ptr::null()
+            );
+        }
+        0
+    }
+    for (name, tag, named) in [
+        ("tester", *b"Own!", "'Own!'"),
+        ("tester", *b"Ddk ", "'test'"),
+        ("WdfSample", [0; 4], "'Samp'"),
+        ("wdfab", [0; 4], "'FxDr'"),
+        ("ab", [0; 4], "'FxDr'"),
+    ] {
+        let check = Machine::run(Config::default(), move |system| {
+            TAG.set(u32::from_le_bytes(tag));
+            let image = DriverImage {
+                name: name.to_owned(),
+                entry,
+                ..image()
+            };
+            let driver = system.load_driver(image).expect("the driver loads");
+            let _ = system.unload_driver(driver);
+        })
+        .expect_bug_check();
+        assert!(check.message.contains(named), "{named}: {check}");
+    }
+}
+
+/// A paged list is made at `PASSIVE_LEVEL` (`core/fxlookasidelistapi.cpp`).
+#[test]
+fn a_paged_lookaside_list_at_dispatch_level_is_a_violation() {
+    let make = |pool| {
+        let mut list = std::ptr::null_mut();
+        // SAFETY: a local place for the handle.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfLookasideListCreate,
+                std::ptr::null_mut(),
+                64,
+                pool,
+                std::ptr::null_mut(),
+                0,
+                &raw mut list
+            )
+        };
+        assert_eq!(status, 0);
+    };
+    in_driver(move |_| {
+        make(_POOL_TYPE::PagedPool);
+        kernel().sched.set_irql(2);
+        make(_POOL_TYPE::NonPagedPoolNx);
+        kernel().sched.set_irql(0);
+    });
+    let check = driver_breaks(move |_| {
+        kernel().sched.set_irql(2);
+        make(_POOL_TYPE::PagedPool);
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION, "{check}");
+    assert!(check.message.contains("WdfLookasideListCreate"), "{check}");
 }
 
 #[test]
