@@ -21,8 +21,10 @@ pub struct Config {
     /// Ends a run that takes more scheduling steps than this, as [`Outcome::TooLong`].
     pub max_steps: Option<u64>,
     /// Ends a run, as [`Outcome::TooLong`], that takes so many scheduling steps in which nothing
-    /// comes forward: no request is completed, no packet goes over a channel, no device or thread
-    /// comes or goes. Its contexts keep each other busy.
+    /// comes forward: no request is completed, no packet of a channel's is made or arrives, no
+    /// thread begins. Its contexts keep each other busy. Time that passes is no progress, and neither is a
+    /// timer that fires: a program that lets hours of a polling driver pass needs a higher number
+    /// (`u64::MAX`: no bound).
     pub max_idle_steps: u64,
     /// How much stack a driver's frames may use in one context, in bytes; it is rounded up to
     /// pages. Windows has 24 KiB for x64, and its own frames are among them. A build that is not

@@ -46,6 +46,9 @@ pub struct KmclBehaviour {
     pub truncated_reply_succeeds: Option<bool>,
     /// `VmbChannelPacketGetExternalData` answers `STATUS_PENDING` first.
     pub external_data_pends: Option<bool>,
+    /// `VmbChannelPacketGetExternalData` gives the same MDL when it is asked again for one packet (else
+    /// `STATUS_INVALID_PARAMETER`).
+    pub external_data_again: Option<bool>,
 }
 
 /// When KMCL completes the packets that are out when a channel closes.

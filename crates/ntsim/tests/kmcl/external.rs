@@ -383,6 +383,57 @@ fn external_data_that_is_read_twice_is_a_double_fetch() {
     }
 }
 
+/// No text says what a second call for one packet gives.
+#[test]
+fn external_data_that_is_asked_for_again_is_the_same_or_an_error() {
+    for again in [false, true] {
+        let config = Config {
+            kmcl: KmclBehaviour {
+                external_data_pends: Some(false),
+                external_data_again: Some(again),
+                ..any()
+            },
+            ..Config::default()
+        };
+        let report = machine(
+            config,
+            Offer::new(TYPE, INSTANCE),
+            sends_external,
+            move |fixture| {
+                let memory = pages(1);
+                set_hooks(|hooks| {
+                    hooks.packet = Some(Rc::new(move |packet, payload, _| {
+                        if payload.starts_with(b"look") {
+                            let fetch = || {
+                                let mut mdl = std::ptr::null_mut();
+                                let status =
+                                    kmcl!(VmbChannelPacketGetExternalData(packet, 0, &raw mut mdl));
+                                (status, mdl)
+                            };
+                            let first = fetch();
+                            assert_eq!(first.0, STATUS_SUCCESS);
+                            let expected = if again {
+                                first
+                            } else {
+                                (STATUS_INVALID_PARAMETER, std::ptr::null_mut())
+                            };
+                            assert_eq!(fetch(), expected);
+                        } else {
+                            note("done");
+                        }
+                        kmcl!(VmbChannelPacketComplete(packet, std::ptr::null_mut(), 0));
+                    }));
+                });
+                fixture.open();
+                fixture.message(&memory.frames()[0].to_le_bytes());
+                wait_for(fixture.system, "done");
+                fixture.finish();
+            },
+        );
+        report.expect_finished();
+    }
+}
+
 #[test]
 fn external_data_is_unmapped_before_the_packet_is_completed() {
     breaks(

@@ -616,7 +616,11 @@ pub(super) fn external_data(incoming: &Rc<Incoming>, flags: u32) -> Result<PMDL,
         return Err(STATUS_INVALID_PARAMETER);
     }
     if !incoming.mdl.get().is_null() {
-        return Ok(incoming.mdl.get());
+        return if choose(kernel().config.kmcl.external_data_again) {
+            Ok(incoming.mdl.get())
+        } else {
+            Err(STATUS_INVALID_PARAMETER)
+        };
     }
     if in_its_callback(incoming)
         && !incoming.pended.replace(true)
