@@ -30,11 +30,15 @@ pub enum Operation {
     Read {
         /// Of the user's buffer.
         length: usize,
+        /// Where the user reads, in bytes.
+        offset: u64,
     },
     /// `IRP_MJ_WRITE`.
     Write {
         /// Of the user's data.
         length: usize,
+        /// Where the user writes, in bytes.
+        offset: u64,
     },
     /// `IRP_MJ_DEVICE_CONTROL`.
     DeviceControl {
@@ -62,8 +66,8 @@ impl Operation {
     fn describe(self) -> String {
         match self {
             Self::Create => "IRP_MJ_CREATE".to_owned(),
-            Self::Read { length } => format!("IRP_MJ_READ of {length} bytes"),
-            Self::Write { length } => format!("IRP_MJ_WRITE of {length} bytes"),
+            Self::Read { length, .. } => format!("IRP_MJ_READ of {length} bytes"),
+            Self::Write { length, .. } => format!("IRP_MJ_WRITE of {length} bytes"),
             Self::DeviceControl { code, .. } => {
                 format!("IRP_MJ_DEVICE_CONTROL with code {code:#x}")
             }

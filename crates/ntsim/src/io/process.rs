@@ -244,9 +244,20 @@ impl File {
     ///
     /// As [`File::start_read`].
     pub fn start_read_into(&self, buffer: Vec<u8>) -> Result<Pending, NTSTATUS> {
+        self.start_read_at(0, buffer)
+    }
+
+    /// As [`File::start_read_into`], from an offset in bytes: that of an `OVERLAPPED`, which the
+    /// device's driver gets as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::start_read`].
+    pub fn start_read_at(&self, offset: u64, buffer: Vec<u8>) -> Result<Pending, NTSTATUS> {
         let method = Method::of_io_type(self.device().settings.read_write_io, true);
         let operation = Operation::Read {
             length: buffer.len(),
+            offset,
         };
         let buffers = Buffers::new(method, &[], &buffer);
         self.start(operation, method, || buffers, buffer)
@@ -258,8 +269,20 @@ impl File {
     ///
     /// As [`File::start_read`].
     pub fn start_write(&self, data: &[u8]) -> Result<Pending, NTSTATUS> {
+        self.start_write_at(0, data)
+    }
+
+    /// As [`File::start_write`], to an offset in bytes, as with [`File::start_read_at`].
+    ///
+    /// # Errors
+    ///
+    /// As [`File::start_read`].
+    pub fn start_write_at(&self, offset: u64, data: &[u8]) -> Result<Pending, NTSTATUS> {
         let method = Method::of_io_type(self.device().settings.read_write_io, false);
-        let operation = Operation::Write { length: data.len() };
+        let operation = Operation::Write {
+            length: data.len(),
+            offset,
+        };
         self.start(
             operation,
             method,

@@ -201,7 +201,7 @@ impl Queue {
         self.config.AllowZeroLengthRequests == 0
             && matches!(
                 operation,
-                Operation::Read { length: 0 } | Operation::Write { length: 0 }
+                Operation::Read { length: 0, .. } | Operation::Write { length: 0, .. }
             )
     }
 
@@ -725,13 +725,13 @@ fn present(this: &Rc<Object>, queue: &Queue, object: &Rc<Object>) {
         // request's own.
         unsafe {
             match operation {
-                Operation::Read { length } if has_own => {
+                Operation::Read { length, .. } if has_own => {
                     request.place("with the driver since EvtIoRead");
                     if let Some(callback) = config.EvtIoRead {
                         call_driver!(driver, "EvtIoRead", callback(this.handle(), handle, length));
                     }
                 }
-                Operation::Write { length } if has_own => {
+                Operation::Write { length, .. } if has_own => {
                     request.place("with the driver since EvtIoWrite");
                     if let Some(callback) = config.EvtIoWrite {
                         call_driver!(

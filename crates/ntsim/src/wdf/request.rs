@@ -81,6 +81,12 @@ pub struct Request {
 
 impl Body for Request {}
 
+/// What `CreateFile` with `OPEN_EXISTING` and `FILE_FLAG_OVERLAPPED` makes of its arguments: the
+/// disposition in the upper byte, and that it is no directory.
+const OPEN_EXISTING_FOR_OVERLAPPED: u32 = 1 << 24 | 0x40;
+const FILE_ATTRIBUTE_NORMAL: u16 = 0x80;
+const SHARE_READ_AND_WRITE: u16 = 3;
+
 /// A buffer and its length.
 type Found = Result<(NonNull<u8>, usize), NTSTATUS>;
 
@@ -213,9 +219,35 @@ impl Request {
         };
         parameters.Type = irp.operation.request_type();
         match irp.operation {
-            Operation::Create => {}
-            Operation::Read { length } => parameters.Parameters.Read.Length = length,
-            Operation::Write { length } => parameters.Parameters.Write.Length = length,
+            Operation::Create => {
+                let create = wdk_sys_lite::_WDF_REQUEST_PARAMETERS__bindgen_ty_1__bindgen_ty_1 {
+                    // The simulated processes have no security context.
+                    SecurityContext: std::ptr::null_mut(),
+                    Options: OPEN_EXISTING_FOR_OVERLAPPED,
+                    __bindgen_padding_0: [0; 4],
+                    FileAttributes: FILE_ATTRIBUTE_NORMAL,
+                    ShareAccess: SHARE_READ_AND_WRITE,
+                    __bindgen_padding_1: [0; 4],
+                    EaLength: 0,
+                };
+                parameters.Parameters.Create = create;
+            }
+            Operation::Read { length, offset } => {
+                let read = wdk_sys_lite::_WDF_REQUEST_PARAMETERS__bindgen_ty_1__bindgen_ty_2 {
+                    Length: length,
+                    Key: 0,
+                    DeviceOffset: offset.cast_signed(),
+                };
+                parameters.Parameters.Read = read;
+            }
+            Operation::Write { length, offset } => {
+                let write = wdk_sys_lite::_WDF_REQUEST_PARAMETERS__bindgen_ty_1__bindgen_ty_3 {
+                    Length: length,
+                    Key: 0,
+                    DeviceOffset: offset.cast_signed(),
+                };
+                parameters.Parameters.Write = write;
+            }
             Operation::DeviceControl {
                 code,
                 input,
@@ -244,7 +276,7 @@ impl Request {
     fn input(&self) -> Found {
         let irp = self.irp().ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
         match irp.operation {
-            Operation::Write { length } => transfer_buffer(&irp, length),
+            Operation::Write { length, .. } => transfer_buffer(&irp, length),
             Operation::DeviceControl { input: 0, .. } => Err(STATUS_BUFFER_TOO_SMALL),
             Operation::DeviceControl { input, .. } if irp.method != Method::Neither => {
                 let address = irp.buffers.borrow().system_address();
@@ -264,7 +296,7 @@ impl Request {
     fn output(&self) -> Found {
         let irp = self.irp().ok_or(STATUS_INVALID_DEVICE_REQUEST)?;
         match irp.operation {
-            Operation::Read { length } => transfer_buffer(&irp, length),
+            Operation::Read { length, .. } => transfer_buffer(&irp, length),
             Operation::DeviceControl { output: 0, .. } => Err(STATUS_BUFFER_TOO_SMALL),
             Operation::DeviceControl { output, .. } if irp.method != Method::Neither => {
                 let buffers = irp.buffers.borrow();
@@ -419,7 +451,7 @@ fn complete_for_driver(object: &Rc<Object>, status: NTSTATUS, information: Optio
 
 fn check_information(object: &Object, irp: &Irp, status: NTSTATUS, information: usize) {
     let length = match irp.operation {
-        Operation::Read { length } | Operation::Write { length } => length,
+        Operation::Read { length, .. } | Operation::Write { length, .. } => length,
         Operation::DeviceControl { output, .. } if output > 0 => output,
         Operation::DeviceControl { .. } | Operation::Create => return,
     };
@@ -560,8 +592,8 @@ fn user_buffer(object: &Object, input: bool) -> Found {
     let length = match irp.operation {
         Operation::DeviceControl { input: length, .. } if input => length,
         Operation::DeviceControl { output: length, .. }
-        | Operation::Read { length }
-        | Operation::Write { length } => length,
+        | Operation::Read { length, .. }
+        | Operation::Write { length, .. } => length,
         Operation::Create => 0,
     };
     let buffers = irp.buffers.borrow();

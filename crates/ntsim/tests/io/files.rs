@@ -18,7 +18,7 @@ use crate::harness::{
 const PARALLEL: i32 = Dispatch::WdfIoQueueDispatchParallel;
 const MANUAL: i32 = Dispatch::WdfIoQueueDispatchManual;
 
-fn with_files(class: i32) {
+pub fn with_files(class: i32) {
     on("init", move |init, _, _| {
         let mut config = WDF_FILEOBJECT_CONFIG {
             Size: size_in_u32::<WDF_FILEOBJECT_CONFIG>(),

@@ -140,6 +140,48 @@ fn a_buffer_asked_for_after_completion_is_a_violation() {
 }
 
 #[test]
+fn a_transfers_offset_and_a_creates_options_are_the_programs() {
+    works(
+        || {
+            crate::files::with_files(
+                wdk_sys_lite::_WDF_FILEOBJECT_CLASS::WdfFileObjectWdfCannotUseFsContexts,
+            );
+            default_queue(queue_config(PARALLEL));
+            on("create", |_, request, _| {
+                // SAFETY: a create's parameters.
+                let create = unsafe { parameters(request).Parameters.Create };
+                assert_eq!(
+                    (create.Options, create.FileAttributes, create.ShareAccess),
+                    (0x0100_0040, 0x80, 3)
+                );
+                complete(request, STATUS_SUCCESS);
+            });
+            on("read", |_, request, _| {
+                // SAFETY: a read's parameters.
+                let read = unsafe { parameters(request).Parameters.Read };
+                assert_eq!((read.Length, read.DeviceOffset), (5, 0x1_0000_0002));
+                complete(request, STATUS_SUCCESS);
+            });
+            on("write", |_, request, _| {
+                // SAFETY: a write's parameters.
+                let write = unsafe { parameters(request).Parameters.Write };
+                assert_eq!((write.Length, write.DeviceOffset), (3, 7));
+                complete(request, STATUS_SUCCESS);
+            });
+        },
+        |bench| {
+            bench.process(|process| {
+                let file = process.open(&INTERFACE).expect("opens");
+                let read = file.start_read_at(0x1_0000_0002, vec![0; 5]);
+                assert_eq!(read.expect("starts").wait().status, STATUS_SUCCESS);
+                let write = file.start_write_at(7, b"abc");
+                assert_eq!(write.expect("starts").wait().status, STATUS_SUCCESS);
+            });
+        },
+    );
+}
+
+#[test]
 fn parameters_of_the_wrong_size_are_a_violation() {
     let check = read_breaks(|request| {
         // SAFETY: integers and pointers only.
