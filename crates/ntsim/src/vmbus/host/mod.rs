@@ -323,7 +323,10 @@ impl Partition {
         match message {
             Message::InitiateContact(contact) => {
                 let version = contact.version.get();
-                let known = VERSIONS.contains(&version);
+                // From 5.0 on the interrupt source is a part of the contact.
+                let known = VERSIONS.contains(&version)
+                    && (version < CONNECTION_VERSION
+                        || contact.interrupt_page.get() & 0xFF == SINT);
                 self.contacted.set(known);
                 Self::post(&Message::VersionResponse(VersionResponse {
                     supported: u8::from(known),
