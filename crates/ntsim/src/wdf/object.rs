@@ -1092,3 +1092,20 @@ pub fn all_of(driver: DriverId) -> Vec<Rc<Object>> {
         .cloned()
         .collect()
 }
+
+/// A context type's name, for people.
+///
+/// # Safety
+///
+/// `info` may be read, and its name is null or a C string.
+pub(crate) unsafe fn name_of_context(info: PCWDF_OBJECT_CONTEXT_TYPE_INFO) -> String {
+    // SAFETY: says the caller.
+    let name = unsafe { (*info).ContextName };
+    if name.is_null() {
+        return "a context without a name".to_owned();
+    }
+    // SAFETY: not null, and a C string, says the caller.
+    unsafe { std::ffi::CStr::from_ptr(name.cast()) }
+        .to_string_lossy()
+        .into_owned()
+}

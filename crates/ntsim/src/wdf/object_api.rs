@@ -20,8 +20,12 @@ nt_export! { table
         handle: WDFOBJECT,
         info: PCWDF_OBJECT_CONTEXT_TYPE_INFO,
     ) -> PVOID {
-        require("WdfObjectGetTypedContextWorker", "Handle", handle.is_null());
         require("WdfObjectGetTypedContextWorker", "TypeInfo", info.is_null());
+        if handle.is_null() {
+            // SAFETY: not null, and the driver vouches for it by calling.
+            let name = unsafe { object::name_of_context(info) };
+            require(&format!("WdfObjectGetTypedContextWorker for {name}"), "Handle", true);
+        }
         object::context_of(handle, info).cast()
     }
 

@@ -67,6 +67,18 @@ fn assert_invalid_handle(check: &ntsim::BugCheck, says: &str) {
     assert!(check.message.contains(says), "{check}");
 }
 
+/// `object/fxobjectapi.cpp`, `WdfObjectGetTypedContextWorker`: a null handle is a null parameter.
+#[test]
+fn a_null_handle_has_no_context() {
+    let check = driver_breaks(|_| {
+        context(std::ptr::null_mut(), &SMALL);
+    });
+    assert_eq!(check.code, StopCode::WDF_VIOLATION, "{check}");
+    assert_eq!(check.parameters[..2], [4, 0], "{check}");
+    let place = "WdfObjectGetTypedContextWorker for Context";
+    assert!(check.message.contains(place), "{check}");
+}
+
 #[test]
 fn a_null_handle_is_a_violation() {
     assert_invalid_handle(
