@@ -121,7 +121,8 @@ impl Kernel {
     }
 
     /// Whether the call that [`Config::fail_call`] picks was made, and failed.
-    pub(crate) fn has_failed_call(&self) -> bool {
+    #[must_use]
+    pub fn has_failed_call(&self) -> bool {
         self.failed.get()
     }
 

@@ -54,7 +54,7 @@ thread_local! {
     static RUNNING: Cell<Option<CoroutineTrapHandler<Ended>>> = const { Cell::new(None) };
     /// The context that ran was stopped, and what happened to it is being written down.
     static STOPPED: Cell<bool> = const { Cell::new(false) };
-    /// One instruction runs with watched pages open.
+    /// Instructions run one by one: the first of them with watched pages open.
     static STEPPING: Cell<bool> = const { Cell::new(false) };
     /// The scheduler's steps at the last tick, and the ticks since without one.
     static SEEN: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
@@ -289,6 +289,7 @@ unsafe fn divert(
     last: impl FnOnce() + 'static,
 ) {
     STOPPED.set(true);
+    STEPPING.set(false);
     // SAFETY: the coroutine that was interrupted is the one that `guarded` resumed on this thread
     // (a stack of its machine holds the interrupted stack pointer), so it is alive. Its stack is
     // discarded; the machine never runs it again, and the registers are updated below as this call
@@ -327,11 +328,13 @@ unsafe fn watching(
     // SAFETY: says the caller; both signals have the address, which is read of one alone.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
     if signal == libc::SIGTRAP {
-        if code != TRAP_TRACE || !STEPPING.replace(false) {
+        if code != TRAP_TRACE || !STEPPING.get() {
             return Watching::Nothing;
         }
-        kernel.mm.watch.close();
-        Registers::set_single_step(machine, false);
+        let instruction = Registers::of(machine).instruction_pointer;
+        let goes_on = kernel.mm.watch.stepped(|| is_own_code(instruction));
+        STEPPING.set(goes_on);
+        Registers::set_single_step(machine, goes_on);
         return Watching::Goes;
     }
     if code == SI_KERNEL || !kernel.mm.watch.holds(address) {
@@ -340,7 +343,7 @@ unsafe fn watching(
     let registers = Registers::of(machine);
     // SAFETY: says the caller.
     let interrupted = unsafe { Interrupted::new(signal, info, registers) };
-    let (bytes, known) = code_at(registers.instruction_pointer);
+    let (bytes, known) = code_at::<{ watch::LONGEST_INSTRUCTION }>(registers.instruction_pointer);
     let found = kernel.mm.watch.access(
         kernel,
         &watch::Access {
@@ -348,7 +351,6 @@ unsafe fn watching(
             instruction: registers.instruction_pointer,
             code: &bytes[..known],
             writes: Registers::writes(machine),
-            stack_pointer: registers.stack_pointer,
             own_code: is_own_code(registers.instruction_pointer),
             callers: &interrupted.callers[..interrupted.count],
         },
@@ -361,9 +363,9 @@ unsafe fn watching(
     Watching::Goes
 }
 
-/// As much of an instruction as can be read, and how much that is.
-fn code_at(at: usize) -> ([u8; watch::LONGEST_INSTRUCTION], usize) {
-    let mut code = [0; watch::LONGEST_INSTRUCTION];
+/// As much code as can be read, and how much that is.
+pub(crate) fn code_at<const BYTES: usize>(at: usize) -> ([u8; BYTES], usize) {
+    let mut code = [0; BYTES];
     if let Some(all) = read(at) {
         return (all, code.len());
     }

@@ -178,7 +178,7 @@ pub fn live(system: &System) -> Result<Vec<Met>, String> {
     let plan = Plan::draw(system);
     let driver = match load_driver(system, &plan.parameters) {
         Ok(driver) => driver,
-        Err(STATUS_INSUFFICIENT_RESOURCES) => return Ok(Vec::new()),
+        Err(STATUS_INSUFFICIENT_RESOURCES) if kernel().has_failed_call() => return Ok(Vec::new()),
         Err(status) => return Err(named("loading the driver", status)),
     };
     let handle = offer(system, plan.host);
@@ -190,7 +190,7 @@ pub fn live(system: &System) -> Result<Vec<Met>, String> {
             life.met.take()
         }
         // A call that fails on purpose fails here too.
-        Err(STATUS_INSUFFICIENT_RESOURCES) => Vec::new(),
+        Err(STATUS_INSUFFICIENT_RESOURCES) if kernel().has_failed_call() => Vec::new(),
         Err(status) => return Err(named("starting the device", status)),
     };
     take_back(system, handle);
@@ -221,6 +221,10 @@ struct Life {
     done: Cell<u64>,
     files: RefCell<BTreeMap<u64, Rc<File>>>,
     met: RefCell<Vec<Met>>,
+    /// An event has begun.
+    disturbed: Cell<bool>,
+    /// How often each message was written and read.
+    counts: RefCell<BTreeMap<u64, (u64, u64)>>,
     problem: RefCell<Option<String>>,
 }
 
@@ -236,6 +240,8 @@ impl Life {
             done: Cell::new(0),
             files: RefCell::default(),
             met: RefCell::default(),
+            disturbed: Cell::new(false),
+            counts: RefCell::default(),
             problem: RefCell::default(),
         }
     }
@@ -274,11 +280,15 @@ impl Life {
         event: Event,
         rescind: impl Fn(),
     ) -> Option<usize> {
+        self.disturbed.set(true);
         let in_flight = system.requests_in_flight();
         let came_back = |result: Result<(), NTSTATUS>| {
-            // A call that fails on purpose may be why a device does not come up: it is gone then.
-            if result.is_err() {
+            // Only a call that fails on purpose may be why a device does not come up. It is gone then.
+            if let Err(status) = result {
                 self.over.set(true);
+                if !kernel().has_failed_call() {
+                    self.report(named("the device's return", status));
+                }
             }
         };
         let happened = match event {
@@ -297,7 +307,15 @@ impl Life {
                 true
             }
             Event::PowerCycle => {
-                let slept = system.power_down(pdo).is_ok();
+                let slept = match system.power_down(pdo) {
+                    Ok(()) => true,
+                    // A call that failed on purpose, or a device that it has kept from starting.
+                    Err(_) if kernel().has_failed_call() => false,
+                    Err(status) => {
+                        self.report(named("going to sleep", status));
+                        false
+                    }
+                };
                 if slept {
                     system.sleep(Duration::from_nanos(system.random(100_000)));
                     came_back(system.power_up(pdo));
@@ -411,15 +429,35 @@ impl Life {
         self.problem.borrow_mut().get_or_insert(text);
     }
 
-    /// Whether to go on after a request.
+    /// Whether to go on after a request. It may end early after an event, or when a call has failed
+    /// on purpose.
     fn went_on(&self, what: &str, status: NTSTATUS) -> bool {
-        if status >= 0 || matches!(status, STATUS_CANCELLED | STATUS_INSUFFICIENT_RESOURCES) {
+        // Programs cancel what they have left over.
+        if status >= 0 || status == STATUS_CANCELLED {
             return true;
         }
-        if !is_gone(status) {
+        let short = status == STATUS_INSUFFICIENT_RESOURCES;
+        let excused = if short {
+            kernel().has_failed_call()
+        } else {
+            is_gone(status) && (self.disturbed.get() || kernel().has_failed_call())
+        };
+        if !excused {
             self.report(named(what, status));
         }
-        false
+        excused && short
+    }
+
+    /// A message has been read. No more of its number come back than were written.
+    fn received(&self, number: u64) {
+        let mut counts = self.counts.borrow_mut();
+        let (written, read) = counts.entry(number).or_default();
+        *read += 1;
+        if read > written {
+            self.report(format!(
+                "message {number} was read {read} times, and written {written} times"
+            ));
+        }
     }
 
     fn spawn(self: &Rc<Self>, system: &System, number: u64, next: u64) {
@@ -567,7 +605,7 @@ impl Program {
             match process.open(&GUID_DEVINTERFACE_VMBCHAN) {
                 Ok(file) => self.session(process, file, endings),
                 Err(status) => {
-                    if !is_gone(status) && !self.life.went_on("opening", status) {
+                    if !self.life.went_on("opening", status) && !is_gone(status) {
                         break;
                     }
                     process.sleep(Duration::from_micros(5));
@@ -625,6 +663,13 @@ impl Program {
                     return None;
                 }
                 let message = message(plan, number);
+                session
+                    .life
+                    .counts
+                    .borrow_mut()
+                    .entry(number)
+                    .or_default()
+                    .0 += 1;
                 let pending = session.start("a write", |file| file.start_write(&message))?;
                 self.next.set(number + 1);
                 Some(pending)
@@ -664,7 +709,10 @@ fn read(session: &Session) {
             let found = (due..plan.messages)
                 .find(|number| protocol::decode(*number, plan.messages, &message).is_ok());
             match found {
-                Some(number) => least = least.max(number + 1),
+                Some(number) => {
+                    least = least.max(number + 1);
+                    session.life.received(number);
+                }
                 None => session.life.report(format!(
                     "a message of {} bytes is none of those from {due} on",
                     message.len()

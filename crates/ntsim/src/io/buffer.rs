@@ -167,7 +167,7 @@ impl UserMemory {
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), memory.address(), data.len()) };
         if let Some(start) = NonNull::new(memory.address()) {
             // SAFETY: the pages stay until the watch is over, and hold this buffer alone.
-            memory.watched = unsafe { Watched::new("a user's buffer", start, data.len()) };
+            memory.watched = unsafe { Watched::new("a user's buffer", start, data.len(), true) };
         }
         Ok(memory)
     }

@@ -541,12 +541,12 @@ nt_export! {
         with_record(mdl, |record| {
             record.mapping = Some(start);
             // A driver's own MDL describes its own memory, unless it has locked a program's.
-            if writable && (record.user || !record.allocated)
+            if (record.user || !record.allocated)
                 && let Some(first) = NonNull::new(address.cast())
             {
                 // SAFETY: the mapping stays until `unmap` takes both away.
                 record.watched = unsafe {
-                    Watched::new("memory that an MDL maps", first, header.ByteCount as usize)
+                    Watched::new("memory that an MDL maps", first, header.ByteCount as usize, writable)
                 };
             }
         });

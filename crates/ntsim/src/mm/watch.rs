@@ -11,27 +11,29 @@
 //! ```
 //!
 //! A copy may read a byte twice and no harm done: a copy of 7 bytes is two overlapping moves of 4.
-//! All that one call of a library's function reads counts as one read, and so do reads of one size
-//! that overlap in part, close to each other in the driver's own code.
+//! All that one call of a library's function reads counts as one read: the trap flag stays on until
+//! it returns. So do reads of the driver's own code that overlap in part, close to each other and
+//! with no branch between.
+//!
+//! What the kernel reads for a driver (a reply that is still in the payload, say) is not looked at.
 //!
 //! [`Config::double_fetches`](crate::Config::double_fetches) turns it on.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::ptr::NonNull;
 
-use iced_x86::{Decoder, DecoderOptions, InstructionInfoFactory, OpAccess};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, InstructionInfoFactory, OpAccess};
 
 use crate::bugcheck::{BugCheck, StopCode};
 use crate::kernel::{Kernel, kernel, try_kernel};
 use crate::sched::ContextId;
 use crate::trace::Trace;
 
+use super::finding;
 use super::phys::PAGE_SIZE;
-use super::{arena, finding};
 
 /// Instructions of one copy are not further apart than this, in bytes.
-const ONE_COPY: usize = 1024;
+pub(crate) const ONE_COPY: usize = 64;
 
 /// The longest instruction of the processor, in bytes.
 pub(crate) const LONGEST_INSTRUCTION: usize = 15;
@@ -43,34 +45,22 @@ pub(crate) struct State {
     copying: RefCell<Copying>,
 }
 
-/// The call of a library's function that has read last.
+/// Calls of library functions that read.
 #[derive(Default)]
 struct Copying {
     number: u64,
-    /// Its stack pointer and return address; none if the driver's own code has read since.
-    call: Option<(usize, usize)>,
-    /// Which instruction has read where: one that does so again is another call's.
-    seen: BTreeSet<(usize, usize)>,
-}
-
-impl Copying {
-    /// The number of the call that reads now.
-    fn number(&mut self, call: (usize, usize), instruction: usize, address: usize) -> u64 {
-        if self.call != Some(call) || self.seen.contains(&(instruction, address)) {
-            self.number += 1;
-            self.call = Some(call);
-            self.seen.clear();
-        }
-        self.seen.insert((instruction, address));
-        self.number
-    }
+    /// One reads, and has not returned.
+    runs: bool,
 }
 
 struct Region {
     what: &'static str,
     start: usize,
-    /// Who has read each byte last.
-    read: Vec<Option<Read>>,
+    /// Who has read each byte last: one more than its place in `reads`, or 0.
+    read: Vec<u32>,
+    reads: Vec<Read>,
+    /// What may be done with its pages when nobody watches.
+    protection: libc::c_int,
     /// The instruction that runs may use its pages.
     open: bool,
 }
@@ -99,7 +89,6 @@ pub(crate) struct Access<'a> {
     pub(crate) instruction: usize,
     pub(crate) code: &'a [u8],
     pub(crate) writes: bool,
-    pub(crate) stack_pointer: usize,
     /// Whether the instruction is of the program itself, and not of a library.
     pub(crate) own_code: bool,
     pub(crate) callers: &'a [usize],
@@ -120,21 +109,46 @@ impl Region {
     fn set_open(&mut self, open: bool) {
         let (first, pages) = self.pages();
         self.open = open;
-        // SAFETY: whoever watches the pages vouches that they are there until it stops.
-        unsafe { arena::protect(first, pages, open) };
+        let protection = if open {
+            self.protection
+        } else {
+            libc::PROT_NONE
+        };
+        // SAFETY: whoever watches the pages vouches that they are there until it stops, and for
+        // what may be done with them.
+        let result = unsafe {
+            libc::mprotect(
+                std::ptr::with_exposed_provenance_mut(first),
+                pages * PAGE_SIZE,
+                protection,
+            )
+        };
+        assert_eq!(
+            result, 0,
+            "the protection of watched pages could not be changed"
+        );
     }
 
     /// Notes a read. Returns the earlier one by the same callback, and of which byte.
     fn note(&mut self, read: Read) -> Option<(Read, usize)> {
         let from = read.start.saturating_sub(self.start);
         let to = (read.start + read.length).saturating_sub(self.start);
+        let Self {
+            read: bytes, reads, ..
+        } = self;
+        reads.push(read);
+        let number = u32::try_from(reads.len()).unwrap_or(0);
         let mut found = None;
-        for (offset, byte) in self.read.iter_mut().enumerate().take(to).skip(from) {
-            if let Some(earlier) = byte.replace(read)
+        for (offset, byte) in bytes.iter_mut().enumerate().take(to).skip(from) {
+            let before = std::mem::replace(byte, number);
+            let earlier = before
+                .checked_sub(1)
+                .and_then(|place| reads.get(place as usize));
+            if let Some(earlier) = earlier
                 && earlier.callback == read.callback
-                && !is_one_copy(&earlier, &read)
+                && !is_one_copy(earlier, &read)
             {
-                found.get_or_insert((earlier, offset));
+                found.get_or_insert((*earlier, offset));
             }
         }
         found
@@ -142,15 +156,38 @@ impl Region {
 }
 
 fn is_one_copy(one: &Read, other: &Read) -> bool {
+    let end = |read: &Read| read.start + read.length;
     match (one.copy, other.copy) {
         (None, None) => {
-            one.start != other.start
-                && one.length == other.length
-                && one.start.abs_diff(other.start) < one.length
-                && one.instruction.abs_diff(other.instruction) <= ONE_COPY
+            let (first, last) = if one.start < other.start {
+                (one, other)
+            } else {
+                (other, one)
+            };
+            first.start < last.start
+                && last.start < end(first)
+                && end(first) < end(last)
+                && runs_straight(one.instruction, other.instruction)
         }
         (one, other) => one == other,
     }
+}
+
+/// Whether two instructions lie close to each other, and the processor goes from one to the other
+/// without a branch.
+fn runs_straight(one: usize, other: usize) -> bool {
+    let (first, last) = (one.min(other), one.max(other));
+    if last - first > ONE_COPY {
+        return false;
+    }
+    let (code, known) = crate::trap::code_at::<{ ONE_COPY + LONGEST_INSTRUCTION }>(first);
+    let mut decoder = Decoder::with_ip(64, &code[..known], first as u64, DecoderOptions::NONE);
+    while decoder.can_decode() && decoder.ip() < last as u64 {
+        if decoder.decode().flow_control() != FlowControl::Next {
+            return false;
+        }
+    }
+    decoder.ip() == last as u64
 }
 
 /// Keeps memory under watch.
@@ -163,12 +200,13 @@ impl Watched {
     ///
     /// # Safety
     ///
-    /// The pages stay mapped, readable and writable, until this is dropped, and nothing else that
-    /// the real system's calls are given is in them.
+    /// The pages stay mapped, readable and if they are `writable` that too, until this is dropped,
+    /// and nothing else that the real system's calls are given is in them.
     pub(crate) unsafe fn new(
         what: &'static str,
         start: NonNull<u8>,
         length: usize,
+        writable: bool,
     ) -> Option<Self> {
         let kernel = kernel();
         if !kernel.config.double_fetches || length == 0 {
@@ -178,7 +216,13 @@ impl Watched {
         let mut region = Region {
             what,
             start,
-            read: vec![None; length],
+            read: vec![0; length],
+            reads: Vec::new(),
+            protection: if writable {
+                libc::PROT_READ | libc::PROT_WRITE
+            } else {
+                libc::PROT_READ
+            },
             open: true,
         };
         region.set_open(false);
@@ -199,11 +243,14 @@ impl Drop for Watched {
 }
 
 impl State {
-    /// Whether an address lies in pages that are watched. Answers in a signal handler.
+    /// Whether an access to this address is one that the watch keeps from happening. Answers in a
+    /// signal handler. Pages that are open have faulted for a reason of their own.
     pub(crate) fn holds(&self, address: usize) -> bool {
-        self.regions
-            .try_borrow()
-            .is_ok_and(|regions| regions.iter().any(|region| region.holds(address)))
+        self.regions.try_borrow().is_ok_and(|regions| {
+            regions
+                .iter()
+                .any(|region| region.holds(address) && !region.open)
+        })
     }
 
     /// Notes an access, and has the instruction that runs do it. Returns what is wrong with it.
@@ -214,7 +261,11 @@ impl State {
         let region = regions
             .iter_mut()
             .find(|region| region.holds(access.address))?;
-        let callback = kernel.sched.current_callback();
+        // The hook of a panic holds locks: what formats its message is not stopped.
+        let callback = kernel
+            .sched
+            .current_callback()
+            .filter(|_| !std::thread::panicking());
         let length = read_length(access);
         let mut found = None;
         if let Some(callback) = callback
@@ -247,23 +298,28 @@ impl State {
     fn copy(&self, access: &Access<'_>) -> Option<u64> {
         let mut copying = self.copying.try_borrow_mut().ok()?;
         if access.own_code {
-            copying.call = None;
             return None;
         }
-        let call = (
-            access.stack_pointer,
-            access.callers.first().copied().unwrap_or(0),
-        );
-        Some(copying.number(call, access.instruction, access.address))
+        if !copying.runs {
+            copying.runs = true;
+            copying.number += 1;
+        }
+        Some(copying.number)
     }
 
-    /// The instruction has run.
-    pub(crate) fn close(&self) {
+    /// An instruction has run. Whether the next one is to be stepped too: a library's function that
+    /// reads has not returned to the program's `own_code`.
+    pub(crate) fn stepped(&self, own_code: impl FnOnce() -> bool) -> bool {
         if let Ok(mut regions) = self.regions.try_borrow_mut() {
             for region in regions.iter_mut().filter(|region| region.open) {
                 region.set_open(false);
             }
         }
+        let Ok(mut copying) = self.copying.try_borrow_mut() else {
+            return false;
+        };
+        copying.runs = copying.runs && !own_code();
+        copying.runs
     }
 }
 
@@ -286,7 +342,11 @@ fn read_length(access: &Access<'_>) -> usize {
             OpAccess::ReadWrite | OpAccess::ReadCondWrite => true,
             _ => false,
         })
-        .map(|memory| memory.memory_size().size())
+        // A repeated instruction has no size: each step of it is one element.
+        .map(|memory| match memory.memory_size().size() {
+            0 => instruction.memory_size().size(),
+            size => size,
+        })
         .max()
         .unwrap_or(0)
 }

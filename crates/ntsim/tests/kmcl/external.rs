@@ -270,8 +270,8 @@ fn sends_external(channel: HostChannel) {
 }
 
 fn map(mdl: PMDL) -> *mut u8 {
-    // SAFETY: the MDL is KMCL's, of locked pages without an address. NormalPagePriority and
-    // MdlMappingNoExecute.
+    // SAFETY: the MDL is KMCL's, of locked pages without an address. NormalPagePriority,
+    // MdlMappingNoWrite and MdlMappingNoExecute.
     let address = unsafe {
         ntsim::mm::mdl::MmMapLockedPagesSpecifyCache(
             mdl,
@@ -279,7 +279,7 @@ fn map(mdl: PMDL) -> *mut u8 {
             _MEMORY_CACHING_TYPE::MmCached,
             std::ptr::null_mut(),
             0,
-            0x4000_0010,
+            0xC000_0010,
         )
     };
     assert!(!address.is_null());

@@ -136,3 +136,107 @@ fn a_copy_that_is_made_twice_is_a_double_fetch() {
         0..40,
     );
 }
+
+/// A header first, and then all of it: through one place of the driver's too.
+#[test]
+fn copies_of_two_lengths_are_a_double_fetch() {
+    #[inline(never)]
+    fn fetch(from: &[u8], to: &mut [u8]) {
+        to.copy_from_slice(from);
+        std::hint::black_box(to);
+    }
+    for (head, all) in [(4, 40), (8, 40), (20, 40), (1, 3), (16, 17)] {
+        assert_found(
+            reads(move |payload| {
+                std::hint::black_box(payload[..head].to_vec());
+                std::hint::black_box(payload[..all].to_vec());
+            }),
+            0..40,
+        );
+        assert_found(
+            reads(move |payload| {
+                let mut copy = [0; 40];
+                fetch(&payload[..head], &mut copy[..head]);
+                fetch(&payload[..all], &mut copy[..all]);
+            }),
+            0..40,
+        );
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_repeated_instruction_reads_each_byte_once() {
+    let copies = |times: usize| {
+        reads(move |payload| {
+            for _ in 0..times {
+                let mut copy = [0_u8; 40];
+                // SAFETY: 40 bytes, from the payload to a local array.
+                unsafe {
+                    std::arch::asm!(
+                        "rep movsb",
+                        inout("rsi") payload.as_ptr() => _,
+                        inout("rdi") copy.as_mut_ptr() => _,
+                        inout("rcx") copy.len() => _,
+                    );
+                }
+                std::hint::black_box(&copy);
+            }
+        })
+    };
+    copies(1).unwrap_or_else(|check| panic!("{check}"));
+    assert_found(copies(2), 0..1);
+}
+
+/// What a compiler makes of a copy of 11, 19 or 21 bytes; and a branch between two such reads.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn moves_of_two_sizes_that_overlap_are_one_copy_without_a_branch_between() {
+    reads(|payload| {
+        // SAFETY: reads 11 and 21 bytes of the payload's 40.
+        unsafe {
+            std::arch::asm!(
+                "mov {all}, [{from}]", "mov {tail:e}, [{from} + 7]",
+                "movups xmm0, [{from} + 15]", "mov {all}, [{from} + 28]",
+                from = in(reg) payload.as_ptr(), all = out(reg) _, tail = out(reg) _,
+                out("xmm0") _,
+            );
+        }
+    })
+    .unwrap_or_else(|check| panic!("{check}"));
+    assert_found(
+        reads(|payload| {
+            // SAFETY: reads 6 bytes of the payload's 40.
+            unsafe {
+                std::arch::asm!(
+                    "mov {one:e}, [{from}]", "test {one:e}, {one:e}", "jz 2f",
+                    "mov {one:e}, [{from} + 2]", "2:",
+                    from = in(reg) payload.as_ptr(), one = out(reg) _,
+                );
+            }
+        }),
+        2..4,
+    );
+}
+
+/// The message of a panic may show the payload; it is the panic that is reported.
+#[test]
+fn a_panic_that_shows_the_payload_is_a_panic() {
+    let check = reads(|payload| assert_eq!(payload[0], 21)).expect_err("a panic");
+    assert_eq!(check.code, StopCode::RUST_PANIC, "{check}");
+}
+
+/// A fault in watched memory that the watch has nothing to do with.
+#[test]
+fn running_a_payload_is_a_bug_check() {
+    let check = reads(|payload| {
+        // SAFETY: none; it faults.
+        unsafe { std::mem::transmute::<*const u8, extern "C" fn()>(payload.as_ptr())() };
+    })
+    .expect_err("a fault");
+    assert_ne!(
+        check.code,
+        StopCode::DRIVER_VERIFIER_DETECTED_VIOLATION,
+        "{check}"
+    );
+}

@@ -76,7 +76,7 @@ impl Delivery {
         // SAFETY: the range was made accessible above, and nobody else refers to it.
         fill(unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), length) });
         // SAFETY: the pages are accessible until the end of this function, and hold nothing else.
-        let watched = unsafe { Watched::new("a packet's payload or reply", first, length) };
+        let watched = unsafe { Watched::new("a packet's payload or reply", first, length, true) };
         let result = call(first);
         drop(watched);
         // SAFETY: as above; the driver's call, and with it the driver's use, has ended.
