@@ -447,42 +447,59 @@ fn set_state(device: WDFDEVICE, by_driver: bool, enable: bool) {
 }
 
 /// One that is made when the device has started stays disabled until the driver enables it
-/// (`WdfDeviceCreateDeviceInterface`'s page).
+/// (`WdfDeviceCreateDeviceInterface`'s page). One that it leaves enabled ends with the device, however
+/// that goes.
 #[test]
 fn an_interface_that_is_made_late_is_the_drivers_to_enable() {
-    with_device(|_, pdo| {
-        let other = GUID {
-            Data1: 77,
-            ..INTERFACE
+    with_device(|system, pdo| {
+        leave_an_interface_enabled(pdo, 1);
+        assert_eq!(system.remove_device(pdo), Ok(()));
+        assert_eq!(ntsim::wdf::device::by_interface(&late(1)).len(), 0);
+    });
+    with_device(|system, pdo| {
+        leave_an_interface_enabled(pdo, 2);
+        assert_eq!(system.surprise_remove(pdo), Ok(()));
+        assert_eq!(ntsim::wdf::device::by_interface(&late(2)).len(), 0);
+    });
+}
+
+const fn late(number: u32) -> GUID {
+    GUID {
+        Data1: number,
+        ..INTERFACE
+    }
+}
+
+/// Makes an interface for a device that has started, and enables it.
+fn leave_an_interface_enabled(pdo: u32, number: u32) {
+    let other = late(number);
+    let found = || ntsim::wdf::device::by_interface(&other).len();
+    let pdo = ntsim::kernel::kernel().pnp.pdo(pdo).expect("the device");
+    let object = pdo.device().expect("started");
+    let device = object.handle();
+    harness_call(object.driver, || {
+        // SAFETY: the started device, and a local GUID.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceCreateDeviceInterface,
+                device,
+                &raw const other,
+                std::ptr::null()
+            )
         };
-        let found = || ntsim::wdf::device::by_interface(&other).len();
-        let pdo = ntsim::kernel::kernel().pnp.pdo(pdo).expect("the device");
-        let object = pdo.device().expect("started");
-        let device = object.handle();
-        harness_call(object.driver, || {
-            // SAFETY: the started device, and a local GUID.
-            let status = unsafe {
-                call_unsafe_wdf_function_binding!(
-                    WdfDeviceCreateDeviceInterface,
-                    device,
-                    &raw const other,
-                    std::ptr::null()
-                )
-            };
-            assert_eq!(status, 0);
-            assert_eq!(found(), 0);
-            // SAFETY: as above.
-            unsafe {
-                call_unsafe_wdf_function_binding!(
-                    WdfDeviceSetDeviceInterfaceState,
-                    device,
-                    &raw const other,
-                    std::ptr::null(),
-                    1
-                );
-            }
-            assert_eq!(found(), 1);
-        });
+        assert_eq!(status, 0);
+        assert_eq!(found(), 0);
+        // SAFETY: as above.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfDeviceSetDeviceInterfaceState,
+                device,
+                &raw const other,
+                std::ptr::null(),
+                1
+            );
+        }
+        assert_eq!(found(), 1);
     });
 }
 
