@@ -77,7 +77,7 @@ use crate::lookaside::Counters;
 use crate::mdl::{External, PageFrame};
 use crate::pool::{self, PoolArc, Tag};
 use crate::readiness::Progress;
-use crate::status::{Error, Status};
+use crate::status::{Error, Status, without_what_comes_back};
 use crate::sync::SpinLock;
 
 const TAG: Tag = Tag::new(*b"KmPk");
@@ -124,6 +124,10 @@ pub struct SendError<P> {
     /// The packet; none if KMCL has run its completion routine all the same, which then has
     /// delivered it to [`Handler::completed`].
     pub packet: Option<P>,
+}
+
+without_what_comes_back! {
+    SendError<T>, failure = failure.error;
 }
 
 impl<H: Handler> SendError<OwnedPacket<H>> {

@@ -32,7 +32,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use crate::claim::References;
-use crate::status::Error;
+use crate::status::{Error, without_what_comes_back};
 use wdk_sys::ntddk::{ExAllocatePool2, ExFreePoolWithTag};
 use wdk_sys::{POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED};
 
@@ -56,6 +56,10 @@ impl Tag {
 
 /// No memory; the value that should have been placed comes back.
 pub struct OutOfMemory<T>(pub T);
+
+without_what_comes_back! {
+    OutOfMemory<T>, _failure = Error::NoMemory;
+}
 
 impl<T> fmt::Debug for OutOfMemory<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

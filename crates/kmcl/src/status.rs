@@ -13,9 +13,6 @@ use wdk_sys::{
     STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_UNSUCCESSFUL,
 };
 
-use crate::packet::SendError;
-use crate::pool::OutOfMemory;
-
 /// An `NTSTATUS`: printed by its name where the library knows it, and always by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
@@ -176,13 +173,13 @@ impl From<Status> for Error {
 /// What failed gives back what it was given; `?` drops that.
 macro_rules! without_what_comes_back {
     ($($failure:ty, $error:ident = $why:expr;)*) => {$(
-        impl<T> From<$failure> for Error {
+        impl<T> From<$failure> for $crate::status::Error {
             fn from($error: $failure) -> Self {
                 $why
             }
         }
 
-        impl<T> From<$failure> for Status {
+        impl<T> From<$failure> for $crate::status::Status {
             fn from($error: $failure) -> Self {
                 $why.status()
             }
@@ -190,8 +187,8 @@ macro_rules! without_what_comes_back {
     )*};
 }
 
+pub(crate) use without_what_comes_back;
+
 without_what_comes_back! {
     (Error, T), failure = failure.0;
-    OutOfMemory<T>, _failure = Error::NoMemory;
-    SendError<T>, failure = failure.error;
 }
