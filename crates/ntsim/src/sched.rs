@@ -779,14 +779,7 @@ impl Scheduler {
     /// Whether a driver's own code runs right now. Answers in a signal handler too, which may
     /// interrupt anything.
     pub(crate) fn driver_runs(&self) -> bool {
-        self.current.try_borrow().is_ok_and(|current| {
-            current.as_ref().is_some_and(|context| {
-                context
-                    .frames
-                    .try_borrow()
-                    .is_ok_and(|frames| matches!(frames.last(), Some(Frame::Driver(..))))
-            })
-        })
+        self.current_callback().is_some()
     }
 
     /// The call of a driver's function whose own code runs right now. Answers in a signal handler

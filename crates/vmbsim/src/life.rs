@@ -346,7 +346,6 @@ impl Life {
                 any
             }
             Event::CloseHandle => {
-                self.closings.set(self.closings.get() + 1);
                 let any = !self.files.borrow().is_empty();
                 self.close_files();
                 any
@@ -367,7 +366,6 @@ impl Life {
             if status == STATUS_NO_SUCH_DEVICE {
                 return false;
             }
-            self.closings.set(self.closings.get() + 1);
             self.close_files();
             system.sleep(Duration::from_micros(1));
         }
@@ -376,6 +374,7 @@ impl Life {
 
     /// Closes what programs have open, whatever they wait for.
     fn close_files(&self) {
+        self.closings.set(self.closings.get() + 1);
         let files = self.files.take();
         drop(files);
     }

@@ -298,6 +298,16 @@ pub(crate) unsafe fn protect(start: usize, pages: usize, accessible: bool) {
         libc::PROT_NONE
     };
     // SAFETY: says the caller.
+    unsafe { set_protection(start, pages, protection) };
+}
+
+/// As [`protect`], with the real system's own bits.
+///
+/// # Safety
+///
+/// As [`protect`].
+pub(crate) unsafe fn set_protection(start: usize, pages: usize, protection: libc::c_int) {
+    // SAFETY: says the caller.
     let result = unsafe {
         libc::mprotect(
             std::ptr::with_exposed_provenance_mut(start),

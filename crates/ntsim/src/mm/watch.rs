@@ -29,8 +29,8 @@ use crate::kernel::{Kernel, kernel, try_kernel};
 use crate::sched::ContextId;
 use crate::trace::Trace;
 
-use super::finding;
 use super::phys::PAGE_SIZE;
+use super::{arena, finding};
 
 /// Instructions of one copy are not further apart than this, in bytes.
 pub(crate) const ONE_COPY: usize = 64;
@@ -116,17 +116,7 @@ impl Region {
         };
         // SAFETY: whoever watches the pages vouches that they are there until it stops, and for
         // what may be done with them.
-        let result = unsafe {
-            libc::mprotect(
-                std::ptr::with_exposed_provenance_mut(first),
-                pages * PAGE_SIZE,
-                protection,
-            )
-        };
-        assert_eq!(
-            result, 0,
-            "the protection of watched pages could not be changed"
-        );
+        unsafe { arena::set_protection(first, pages, protection) };
     }
 
     /// Notes a read. Returns the earlier one by the same callback, and of which byte.

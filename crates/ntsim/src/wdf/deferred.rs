@@ -18,7 +18,6 @@ use wdk_sys_lite::{
 };
 
 use crate::call_driver;
-use crate::export::PASSIVE_LEVEL;
 use crate::kernel::kernel;
 use crate::nt_export;
 use crate::sched::{ContextId, ContextKind, Key, TimerId};
@@ -26,7 +25,7 @@ use crate::sched::{ContextId, ContextKind, Key, TimerId};
 use super::lock::{self, CallbackLock};
 use super::object::{self, Attributes, Body, Kind, Object};
 use super::table::wdf_functions;
-use super::{require, status, verifier_break};
+use super::{is_too_high, require, status, verifier_break};
 
 /// The three callbacks have the same shape.
 type Callback = PFN_WDF_TIMER;
@@ -168,11 +167,22 @@ impl Deferred {
     /// Waits until nothing is queued or running. From within the callback itself that would be for
     /// ever.
     fn wait(&self, what: &str) {
-        if self.runs_here() {
+        self.is_for_itself(what);
+        self.wait_idle();
+    }
+
+    /// Whether a function that waits for the callback is called from it.
+    fn is_for_itself(&self, what: &str) -> bool {
+        let found = self.runs_here();
+        if found {
             verifier_break(format!(
                 "{what} was called from the callback that it waits for"
             ));
         }
+        found
+    }
+
+    fn wait_idle(&self) {
         kernel().sched.wait_until(self.key, || {
             self.queued.get() == 0 && self.running.borrow().is_empty()
         });
@@ -184,8 +194,7 @@ impl Deferred {
         if is_too_high("WdfTimerStop with Wait") {
             return false;
         }
-        if self.runs_here() {
-            verifier_break("WdfTimerStop was called from the callback that it waits for");
+        if self.is_for_itself("WdfTimerStop") {
             return false;
         }
         if self.stopping.replace(self.stopping.get() + 1) > 0 {
@@ -193,7 +202,7 @@ impl Deferred {
         }
         self.start_ignored.set(false);
         let running = self.cancel_timer();
-        self.wait("WdfTimerStop");
+        self.wait_idle();
         self.stopping.set(self.stopping.get() - 1);
         running | self.start_ignored.replace(false)
     }
@@ -226,9 +235,7 @@ impl Body for Deferred {
             // framework knows the run that began last alone, and forgets it when any run ends: a
             // callback that has queued its work item again may wait for itself.
             if self.thread.get() != Some(current) {
-                kernel().sched.wait_until(self.key, || {
-                    self.queued.get() == 0 && self.running.borrow().is_empty()
-                });
+                self.wait_idle();
             }
             return;
         }
@@ -238,9 +245,7 @@ impl Body for Deferred {
                 if self.runs_here() {
                     verifier_break("a timer was deleted from its own callback: a deadlock");
                 }
-                kernel().sched.wait_until(self.key, || {
-                    self.queued.get() == 0 && self.running.borrow().is_empty()
-                });
+                self.wait_idle();
                 return;
             }
         }
@@ -251,16 +256,6 @@ impl Body for Deferred {
             self.queued.get() == 0 && self.running.borrow().iter().all(|id| *id == current)
         });
     }
-}
-
-/// Whether a function that waits is called above `PASSIVE_LEVEL`, where the framework's verifier
-/// stops the driver.
-fn is_too_high(function: &str) -> bool {
-    let found = kernel().config.verifier && kernel().sched.current().irql() > PASSIVE_LEVEL;
-    if found {
-        verifier_break(format!("{function} was called above PASSIVE_LEVEL"));
-    }
-    found
 }
 
 const TIMER: &str = "EvtTimerFunc";

@@ -11,7 +11,6 @@ use wdk_sys_lite::{
 };
 
 use crate::bugcheck::verifier_violation;
-use crate::export::PASSIVE_LEVEL;
 use crate::kernel::{DriverId, kernel};
 use crate::mm::unwritten::{self, Origin};
 use crate::nt_export;
@@ -20,7 +19,7 @@ use crate::trace::Trace;
 use super::object::{self, Attributes, Body, Kind, Object};
 use super::store;
 use super::table::wdf_functions;
-use super::{caller, require, verifier_break};
+use super::{caller, is_too_high, require};
 
 /// A memory object's buffer.
 pub struct Memory {
@@ -309,9 +308,7 @@ nt_export! { table
         unsafe { lookaside.write(std::ptr::null_mut()) };
         let created = read.and_then(|(own, attributes)| {
             if pool_type & 1 == _POOL_TYPE::PagedPool {
-                if kernel().config.verifier && kernel().sched.current().irql() > PASSIVE_LEVEL {
-                    verifier_break("WdfLookasideListCreate was called for paged pool above PASSIVE_LEVEL");
-                }
+                is_too_high("WdfLookasideListCreate for paged pool");
                 let device = |attributes: &Attributes| attributes.parent()?.ancestor(Kind::Device);
                 if let (Some(of_list), Some(of_memory)) = (device(&own), device(&attributes))
                     && !Rc::ptr_eq(&of_list, &of_memory)

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use wdk_sys_lite::{NTSTATUS, PCUNICODE_STRING, STATUS_INVALID_PARAMETER};
 
 use crate::bugcheck::{StopCode, bug_check};
+use crate::export::PASSIVE_LEVEL;
 use crate::kernel::{DriverId, kernel};
 
 mod collection;
@@ -143,6 +144,16 @@ pub(crate) fn verifier_break(what: impl Into<String>) {
             what,
         );
     }
+}
+
+/// Whether a function that waits is called above `PASSIVE_LEVEL`, where the framework's verifier
+/// stops the driver.
+pub(crate) fn is_too_high(function: &str) -> bool {
+    let found = kernel().config.verifier && kernel().sched.current().irql() > PASSIVE_LEVEL;
+    if found {
+        verifier_break(format!("{function} was called above PASSIVE_LEVEL"));
+    }
+    found
 }
 
 /// A counted string of the driver's; `None` for a null pointer.

@@ -8,8 +8,8 @@ use ntsim::{BugCheck, StopCode};
 use wdk_sys_lite::ntddk::{KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
 use wdk_sys_lite::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, KSPIN_LOCK, NTSTATUS,
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
-    STATUS_TIMEOUT, WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG, WDFDEVICE, WDFOBJECT,
+    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_TIMEOUT,
+    WDF_DPC_CONFIG, WDF_TIMER_CONFIG, WDF_WORKITEM_CONFIG, WDFDEVICE, WDFOBJECT,
     call_unsafe_wdf_function_binding,
 };
 
@@ -378,6 +378,14 @@ fn timer(
         Period: period,
         ..WDF_TIMER_CONFIG::default()
     };
+    timer_of(parent, &mut config, passive)
+}
+
+fn timer_of(
+    parent: WDFOBJECT,
+    config: &mut WDF_TIMER_CONFIG,
+    passive: bool,
+) -> Result<WDFOBJECT, NTSTATUS> {
     let mut own = attributes();
     own.ParentObject = parent;
     if passive {
@@ -388,7 +396,7 @@ fn timer(
     let status = unsafe {
         call_unsafe_wdf_function_binding!(
             WdfTimerCreate,
-            &raw mut config,
+            std::ptr::from_mut(config),
             &raw mut own,
             &raw mut timer
         )
@@ -454,19 +462,8 @@ fn a_configuration_of_the_wrong_size_is_refused() {
             EvtTimerFunc: Some(called),
             ..WDF_TIMER_CONFIG::default()
         };
-        let mut own = attributes();
-        own.ParentObject = device;
-        let mut timer = std::ptr::null_mut();
-        // SAFETY: local structures.
-        let status = unsafe {
-            call_unsafe_wdf_function_binding!(
-                WdfTimerCreate,
-                &raw mut config,
-                &raw mut own,
-                &raw mut timer
-            )
-        };
-        assert_eq!(status, STATUS_INFO_LENGTH_MISMATCH);
+        let made = timer_of(device, &mut config, false);
+        assert_eq!(made, Err(STATUS_INFO_LENGTH_MISMATCH));
     });
 }
 
@@ -498,20 +495,7 @@ fn a_passive_timer_that_has_fired_runs_although_it_is_stopped() {
             UseHighResolutionTimer: 1,
             ..WDF_TIMER_CONFIG::default()
         };
-        let mut own = attributes();
-        own.ParentObject = device;
-        own.ExecutionLevel = _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive;
-        let mut timer = std::ptr::null_mut();
-        // SAFETY: local structures.
-        let status = unsafe {
-            call_unsafe_wdf_function_binding!(
-                WdfTimerCreate,
-                &raw mut config,
-                &raw mut own,
-                &raw mut timer
-            )
-        };
-        assert_eq!(status, STATUS_SUCCESS);
+        let timer = timer_of(device, &mut config, true).expect("a timer");
         take_log();
         for early in 0..100 {
             start(timer, 1);
@@ -549,12 +533,12 @@ fn deleting_a_passive_timer_in_its_own_callback_is_a_violation() {
 #[test]
 fn a_timers_configuration_may_be_of_an_earlier_version_and_without_a_callback() {
     in_driver(|device| {
-        for (size, expected) in [
-            (24, STATUS_SUCCESS),
-            (32, STATUS_SUCCESS),
-            (40, STATUS_SUCCESS),
-            (16, STATUS_INFO_LENGTH_MISMATCH),
-            (28, STATUS_INFO_LENGTH_MISMATCH),
+        for (size, refused) in [
+            (24, None),
+            (32, None),
+            (40, None),
+            (16, Some(STATUS_INFO_LENGTH_MISMATCH)),
+            (28, Some(STATUS_INFO_LENGTH_MISMATCH)),
         ] {
             let mut config = WDF_TIMER_CONFIG {
                 Size: size,
@@ -563,20 +547,9 @@ fn a_timers_configuration_may_be_of_an_earlier_version_and_without_a_callback() 
                 TolerableDelay: u32::from(size == 24),
                 ..WDF_TIMER_CONFIG::default()
             };
-            let mut own = attributes();
-            own.ParentObject = device;
-            let mut timer = std::ptr::null_mut();
-            // SAFETY: local structures.
-            let status = unsafe {
-                call_unsafe_wdf_function_binding!(
-                    WdfTimerCreate,
-                    &raw mut config,
-                    &raw mut own,
-                    &raw mut timer
-                )
-            };
-            assert_eq!(status, expected, "{size}");
-            if status == STATUS_SUCCESS {
+            let made = timer_of(device, &mut config, false);
+            assert_eq!(made.err(), refused, "{size}");
+            if let Ok(timer) = made {
                 start(timer, 1);
                 kernel().sched.sleep(10_000_000);
                 assert!(!stop(timer), "it has fired, and nothing came of it");
@@ -703,19 +676,8 @@ fn a_timer_that_the_framework_does_not_make_is_refused() {
             UseHighResolutionTimer: 1,
             ..WDF_TIMER_CONFIG::default()
         };
-        let mut own = attributes();
-        own.ParentObject = device;
-        let mut timer = std::ptr::null_mut();
-        // SAFETY: local structures.
-        let status = unsafe {
-            call_unsafe_wdf_function_binding!(
-                WdfTimerCreate,
-                &raw mut config,
-                &raw mut own,
-                &raw mut timer
-            )
-        };
-        assert_eq!(status, STATUS_INVALID_PARAMETER);
+        let made = timer_of(device, &mut config, false);
+        assert_eq!(made, Err(STATUS_INVALID_PARAMETER));
     });
 }
 

@@ -91,33 +91,38 @@ fn executable_memory_is_a_violation() {
     assert_eq!(check.parameters[3], u64::from(u32::from_le_bytes(*b"Exec")));
 }
 
+/// Makes a memory object with a tag and never gives a reference of it back.
+fn leave_memory(tag: u32) {
+    let mut memory = std::ptr::null_mut();
+    // SAFETY: a local place for the handle; the reference is never given back.
+    unsafe {
+        let status = call_unsafe_wdf_function_binding!(
+            WdfMemoryCreate,
+            std::ptr::null_mut(),
+            _POOL_TYPE::NonPagedPoolNx,
+            tag,
+            100,
+            &raw mut memory,
+            std::ptr::null_mut()
+        );
+        assert_eq!(status, 0);
+        call_unsafe_wdf_function_binding!(
+            WdfObjectReferenceActual,
+            memory,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null()
+        );
+    }
+}
+
 /// A leak names the tag that the driver gave, or the driver's own for 0 (`core/fxmemorybufferapi.cpp`
 /// 132): here the letters of `tester`.
 #[test]
 fn a_memory_object_that_is_left_is_reported_with_its_tag() {
     for (tag, named) in [(u32::from_le_bytes(*b"Mine"), "'Mine'"), (0, "'test'")] {
         let check = driver_breaks(move |_| {
-            let mut memory = std::ptr::null_mut();
-            // SAFETY: a local place for the handle; the reference is never given back.
-            unsafe {
-                let status = call_unsafe_wdf_function_binding!(
-                    WdfMemoryCreate,
-                    std::ptr::null_mut(),
-                    _POOL_TYPE::NonPagedPoolNx,
-                    tag,
-                    100,
-                    &raw mut memory,
-                    std::ptr::null_mut()
-                );
-                assert_eq!(status, 0);
-                call_unsafe_wdf_function_binding!(
-                    WdfObjectReferenceActual,
-                    memory,
-                    std::ptr::null_mut(),
-                    0,
-                    std::ptr::null()
-                );
-            }
+            leave_memory(tag);
         });
         assert!(check.message.contains(named), "{check}");
     }
@@ -137,29 +142,9 @@ fn a_drivers_own_tag_is_its_configurations_or_of_its_name() {
             DriverPoolTag: TAG.get(),
             ..WDF_DRIVER_CONFIG::default()
         };
-        let mut memory = std::ptr::null_mut();
-        // SAFETY: DriverEntry's own arguments, and a local place for the handle, whose reference is
-        // never given back.
-        unsafe {
-            assert_eq!(create_driver(driver, path, config), 0);
-            let status = call_unsafe_wdf_function_binding!(
-                WdfMemoryCreate,
-                std::ptr::null_mut(),
-                _POOL_TYPE::NonPagedPoolNx,
-                0,
-                100,
-                &raw mut memory,
-                std::ptr::null_mut()
-            );
-            assert_eq!(status, 0);
-            call_unsafe_wdf_function_binding!(
-                WdfObjectReferenceActual,
-                memory,
-                std::ptr::null_mut(),
-                0,
-                std::ptr::null()
-            );
-        }
+        // SAFETY: DriverEntry's own arguments.
+        assert_eq!(unsafe { create_driver(driver, path, config) }, 0);
+        leave_memory(0);
         0
     }
     for (name, tag, named) in [

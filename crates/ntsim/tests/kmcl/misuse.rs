@@ -883,6 +883,17 @@ impl Lock {
     }
 }
 
+/// A lock was taken twice if KMCL called `inside` the driver's call, and nothing was wrong else.
+#[track_caller]
+fn assert_deadlock(report: ntsim::Report<()>, inside: bool) {
+    if inside {
+        let check = report.expect_bug_check();
+        assert_eq!(check.code, StopCode::SPIN_LOCK_ALREADY_OWNED, "{check}");
+    } else {
+        report.expect_finished();
+    }
+}
+
 /// A packet may be completed before its send returns: a lock that the completion routine takes is
 /// not held over a send.
 #[test]
@@ -914,12 +925,7 @@ fn a_send_under_a_lock_of_the_completion_routine_is_found() {
             fixture.system.sleep(Duration::from_millis(1));
             fixture.finish();
         });
-        if inside {
-            let check = report.expect_bug_check();
-            assert_eq!(check.code, StopCode::SPIN_LOCK_ALREADY_OWNED, "{check}");
-        } else {
-            report.expect_finished();
-        }
+        assert_deadlock(report, inside);
     }
 }
 
@@ -962,11 +968,6 @@ fn a_completion_under_a_lock_of_the_process_packet_callback_is_found() {
             }
             fixture.finish();
         });
-        if inside {
-            let check = report.expect_bug_check();
-            assert_eq!(check.code, StopCode::SPIN_LOCK_ALREADY_OWNED, "{check}");
-        } else {
-            report.expect_finished();
-        }
+        assert_deadlock(report, inside);
     }
 }
